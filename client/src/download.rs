@@ -104,6 +104,12 @@ pub struct DownloadLeft {
     pub kept_in: Option<PathBuf>,
     /// Where each block is from, as far as is known what blocks there are.
     pub sources: Vec<SourceRun>,
+    /// The size, where it is known for certain.
+    pub blocks: Option<Blocks>,
+    /// How long it took until then.
+    pub elapsed: Duration,
+    /// Bytes that came and were of no use.
+    pub wasted_bytes: u64,
 }
 
 impl DownloadEnded {
@@ -406,8 +412,9 @@ impl<'a> Download<'a> {
     pub fn leave(mut self) -> DownloadLeft {
         // Before the size is proved blocks have the numbers that somebody says.
         let sources = if self.blocks.is_some() { self.mind.sources() } else { Vec::new() };
+        let (elapsed, wasted_bytes) = (self.began.elapsed(), self.mind.progress().wasted_bytes);
         let kept_in = if let Some(Sink::File(part)) = self.sink.take() { part.leave() } else { None };
-        DownloadLeft { kept_in, sources }
+        DownloadLeft { kept_in, sources, blocks: self.blocks, elapsed, wasted_bytes }
     }
 
     /// How far it is.

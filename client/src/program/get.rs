@@ -19,7 +19,7 @@ use common::text::{Escaped, misleads};
 use serde::Serialize;
 
 use crate::program::render::milliseconds;
-use crate::{ContentHash, DownloadEnded, FileName, HashStart};
+use crate::{ContentHash, DownloadEnded, DownloadLeft, FileName, HashStart};
 
 /// Longest name of a file, as most systems have it; what stands behind it while it is not whole included.
 const NAME_BYTES_MAX: usize = 255 - ".hashes.new".len();
@@ -250,26 +250,48 @@ pub(crate) fn json_progress(destination: &Destination, progress: &FetchProgress)
 }
 
 pub(crate) fn json_fetched(destination: &Destination, hash: ContentHash, ended: &DownloadEnded) -> JsonFetched {
-    let sources = known_sources(ended).iter().filter_map(|run| {
-        let SourceRun { source, first, count } = *run;
-        match source {
-            BlockSource::Holder(from) => Some(JsonSource { from: Some(from), first, count }),
-            BlockSource::Disk => Some(JsonSource { from: None, first, count }),
-            BlockSource::Nobody => None,
-        }
-    });
+    let sources = known_sources(ended);
     JsonFetched {
         file: destination.shown(),
         hash: Some(hash.to_string()),
         size: ended.blocks.map(Blocks::size),
         is_verified: ended.fetch.end == FetchEnd::Done,
         ms: Some(milliseconds(ended.elapsed)),
-        sources: sources.collect(),
-        missing: ended.blocks.map(|_| missing(ended).map(|(first, count)| JsonRun { first, count }).collect()),
+        sources: json_sources(sources),
+        missing: ended.blocks.map(|_| json_missing(sources)),
         wasted_bytes: ended.fetch.wasted_bytes,
         kept_in: ended.kept_in.as_deref().map(shown),
         reason: if let FetchEnd::Unwritten(reason) = &ended.fetch.end { Some(reason.clone()) } else { None },
     }
+}
+
+/// Of what was left before it was over.
+pub(crate) fn json_left(destination: &Destination, hash: ContentHash, left: &DownloadLeft) -> JsonFetched {
+    JsonFetched {
+        size: left.blocks.map(Blocks::size),
+        ms: Some(milliseconds(left.elapsed)),
+        sources: json_sources(&left.sources),
+        missing: left.blocks.map(|_| json_missing(&left.sources)),
+        wasted_bytes: left.wasted_bytes,
+        kept_in: left.kept_in.as_deref().map(shown),
+        ..json_not_fetched(destination.shown(), Some(hash), "interrupted".to_owned())
+    }
+}
+
+fn json_sources(sources: &[SourceRun]) -> Vec<JsonSource> {
+    let of_run = |run: &SourceRun| {
+        let SourceRun { source, first, count } = *run;
+        match source {
+            BlockSource::Holder(from) => Some(JsonSource { from: Some(from), first, count }),
+            BlockSource::Disk => Some(JsonSource { from: None, first, count }),
+            BlockSource::Nobody => None,
+        }
+    };
+    sources.iter().filter_map(of_run).collect()
+}
+
+fn json_missing(sources: &[SourceRun]) -> Vec<JsonRun> {
+    missing(sources).map(|(first, count)| JsonRun { first, count }).collect()
 }
 
 /// Of what never began to come.
@@ -294,9 +316,8 @@ pub(crate) fn known_sources(ended: &DownloadEnded) -> &[SourceRun] {
     if ended.blocks.is_some() { &ended.fetch.sources } else { &[] }
 }
 
-fn missing(ended: &DownloadEnded) -> impl Iterator<Item = (u32, u32)> {
-    let runs = known_sources(ended).iter().filter(|run| run.source == BlockSource::Nobody);
-    runs.map(|run| (run.first, run.count))
+fn missing(sources: &[SourceRun]) -> impl Iterator<Item = (u32, u32)> {
+    sources.iter().filter(|run| run.source == BlockSource::Nobody).map(|run| (run.first, run.count))
 }
 
 /// For people: what was written, and from whom it came.
@@ -364,16 +385,17 @@ pub(crate) fn waiting_line(
 
 /// What is missing, and what is to be done about it.
 pub(crate) fn missing_line(ended: &DownloadEnded, from: Option<SocketAddr>) -> String {
-    let count: u32 = missing(ended).map(|(_, count)| count).sum();
+    let sources = known_sources(ended);
+    let count: u32 = missing(sources).map(|(_, count)| count).sum();
     let mut line = match ended.blocks {
         Some(blocks) => format!("missing {} of {}:", grouped(count), counted(blocks.count(), "block")),
         None => "missing all of it".to_owned(),
     };
-    for (first, count) in missing(ended).take(RUNS_SHOWN_MAX) {
+    for (first, count) in missing(sources).take(RUNS_SHOWN_MAX) {
         line.push(' ');
         line.push_str(&run_of(first, count));
     }
-    let more_count = missing(ended).skip(RUNS_SHOWN_MAX).count();
+    let more_count = missing(sources).skip(RUNS_SHOWN_MAX).count();
     if more_count > 0 {
         let _ = write!(line, " and {}", counted(more_count, "more run"));
     }

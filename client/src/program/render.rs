@@ -21,12 +21,14 @@ use crate::program::command::REMINDER;
 use crate::program::contents::{
     Found, JsonContent, JsonFilesListed, file_line, file_row, json_file, json_files_listed,
 };
-use crate::program::get::{Destination, JsonFetched, JsonProgress, json_fetched, json_not_fetched, json_progress};
+use crate::program::get::{
+    Destination, JsonFetched, JsonProgress, json_fetched, json_left, json_not_fetched, json_progress,
+};
 use crate::program::hello::{self, JsonGreeted, json_greeted};
 use crate::program::members::{self, JsonListed, JsonMember, ListingSoFar, json_listed, json_member};
 use crate::{
-    ContentHash, DownloadEnded, Entries, Entry, Event, FileName, FilesListed, GreetEnd, GreetingEnded, ListingEnd,
-    Member, MembersListed,
+    ContentHash, DownloadEnded, DownloadLeft, Entries, Entry, Event, FileName, FilesListed, GreetEnd, GreetingEnded,
+    ListingEnd, Member, MembersListed,
 };
 
 /// Writes events to stdout and, on a terminal, summaries to stderr.
@@ -249,6 +251,19 @@ impl<Out: Write, Side: Write> Renderer<Out, Side> {
         ended: &DownloadEnded,
     ) -> io::Result<()> {
         self.json_line(&JsonLine::Fetched(json_fetched(destination, hash, ended)))?;
+        self.out.flush()
+    }
+
+    /// Tells a program what there is of a content that was left before all of it had come.
+    pub(crate) fn show_left(
+        &mut self,
+        destination: &Destination,
+        hash: ContentHash,
+        left: &DownloadLeft,
+    ) -> io::Result<()> {
+        if self.json {
+            self.json_line(&JsonLine::Fetched(json_left(destination, hash, left)))?;
+        }
         self.out.flush()
     }
 

@@ -424,16 +424,24 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
                 let next = if self.is_lost && !self.attaches_again { Next::Lost } else { Next::Continue };
                 Ok((Some(known_sources(&ended).to_vec()), next))
             }
-            Err(DownloadLeft { kept_in, sources }) => {
-                // The terminal has shown ^C and left the cursor behind it.
-                self.renderer.show_aside("");
-                let file = destination.shown();
-                self.renderer.show_aside(match kept_in {
-                    Some(_) => format!("interrupted; what there is of {file} is kept, the same command goes on"),
+            Err(left) => {
+                let said = match &left.kept_in {
+                    Some(_) => {
+                        let file = destination.shown();
+                        format!("interrupted; what there is of {file} is kept, the same command goes on")
+                    }
                     None => "interrupted".to_owned(),
-                });
-                self.renderer.show_not_fetched(file, Some(hash), "interrupted".to_owned())?;
+                };
+                if self.renderer.side.is_some() {
+                    // The terminal has shown ^C and left the cursor behind it.
+                    self.renderer.show_aside("");
+                    self.renderer.show_aside(said);
+                } else if !self.is_quiet {
+                    say(format_args!("client: {said}"));
+                }
+                self.renderer.show_left(destination, hash, &left)?;
                 self.worsen(Outcome::Interrupted);
+                let sources = left.sources;
                 Ok((Some(sources).filter(|sources| !sources.is_empty()), Next::Interrupted))
             }
         }
@@ -546,7 +554,9 @@ fn follow<Out: Write, Side: Write>(
     renderer: &mut Renderer<Out, Side>,
     interrupt: &mut UnixStream,
 ) -> anyhow::Result<FollowedDownload> {
-    let is_live = renderer.side.is_some() && io::stderr().is_terminal();
+    // What is written to a terminal would be written over the line.
+    let is_in_the_way = *destination == Destination::Stdout && io::stdout().is_terminal();
+    let is_live = renderer.side.is_some() && io::stderr().is_terminal() && !is_in_the_way;
     let mut line = is_live.then(|| LiveLine::new(&destination.shown(), options.wait));
     let mut told: Option<Instant> = None;
     let mut contact_lost = None;

@@ -449,10 +449,24 @@ fn sources_are_written_when_it_is_interrupted_and_only_where_there_is_something_
     let client = Client::start_in(here.path(), [&*teller.name(), "-c", "get one --sources s"]);
     wait_until("two are here", || good_blocks(&here.path().join("one.part"), &bytes).len() == 2);
     client.signal(Signal::INT);
-    assert_eq!(client.finish().code, 130);
+    let run = client.finish();
+    let kept = "client: interrupted; what there is of one is kept, the same command goes on\n";
+    assert_eq!((run.code, run.log.as_str()), (130, kept));
     let at = holder.address;
     let sources = format!("{at} - 0\n0.0.0.0:0 - 1-2\n{at} - 3\n");
     assert_eq!(fs::read_to_string(here.path().join("s")).unwrap(), sources);
+    // A program is told as much as where it ends by itself.
+    let mut client = Client::start_in(here.path(), [&*teller.name(), "--json", "-q", "-c", "get one -o other"]);
+    wait_until("two are here", || good_blocks(&here.path().join("other.part"), &bytes).len() == 2);
+    client.signal(Signal::INT);
+    let mut told = client.next_json();
+    while told["type"] == "progress" {
+        told = client.next_json();
+    }
+    let expected = json!([4 * BLOCK, [{"from": at, "first": 0, "count": 1}, {"from": at, "first": 3, "count": 1}], [{"first": 1, "count": 2}], "other.part", "interrupted"]);
+    assert_eq!(picked(&told, ["size", "sources", "missing", "kept_in", "reason"]), expected);
+    assert!(told["ms"].is_number());
+    assert_eq!(client.finish().log, "");
     // Of one that has not begun to come.
     let silent = Holder::of(b"two", &bytes, Manner::Silent);
     let teller = Teller::of(vec![silent.told()]);
