@@ -441,6 +441,10 @@ impl<'a> Download<'a> {
             let bytes = buffer.get_mut(..length)?;
             let Some(Sink::File(part)) = &self.sink else { return None };
             part.read(at, bytes).ok()?;
+            // Zeros are in files of anybody: as long as it is not known whose this is they count for no more than a hole.
+            if part.is_doubtful() && part_file::is_zero(bytes) {
+                return None;
+            }
             block_hash(blocks, block, bytes)
         };
         let hashes: Vec<Option<[u8; 32]>> = (begin..begin + at_once).map(hash_of).collect();
@@ -449,16 +453,20 @@ impl<'a> Download<'a> {
     }
 
     /// Once a block of the content was found in a file that may be somebody else's it is ours, and what waited for that is
-    /// written. Once all was looked at and none was found it is not, unless a block was begun there, and that is the end.
+    /// written. Once all was looked at and none was found it is not, unless no more is there than the first block begun, and
+    /// that is the end.
     fn settle(&mut self) {
         let Some(Sink::File(part)) = &mut self.sink else { return };
         if !part.is_doubtful() {
             return;
         }
         let FetchProgress { here_bytes, unchecked_count, .. } = self.mind.progress();
-        let is_looked_at = self.blocks.is_some() && unchecked_count == 0;
-        // Nothing was written yet: what is here was found.
-        if here_bytes > 0 || is_looked_at && part.is_begun_of_held() {
+        let proved = self.blocks.filter(|_| unchecked_count == 0);
+        let began = Instant::now();
+        // Nothing was written yet: what is here was found. The last block is written before all others.
+        let is_ours = here_bytes > 0 || proved.is_some_and(|blocks| part.is_begun_with(blocks.count() - 1));
+        self.away += began.elapsed();
+        if is_ours {
             let HeldBlocks { hashes, blocks } = part.trust();
             let blocks = blocks.into_iter().map(|(block, at, bytes)| fetch::Output::Write { block, at, bytes });
             let outputs = blocks.chain(hashes.map(fetch::Output::KeepHashes));
@@ -469,7 +477,7 @@ impl<'a> Download<'a> {
         let is_hopeless = part.holds_blocks() && self.held_at.is_none_or(|at| at.elapsed() >= patience);
         let path = part.path().to_owned();
         let error = match self.blocks {
-            Some(_) if is_looked_at => FileError::NothingOfIt(path),
+            Some(_) if proved.is_some() => FileError::NothingOfIt(path),
             None if is_hopeless => FileError::Untold(path),
             _ => return,
         };

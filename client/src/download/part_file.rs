@@ -3,8 +3,8 @@
 //! What is written was proved by whoever has it written, and what lies here from before is proved by whoever reads it: this
 //! is only what a file system has to be asked for, so that a fetch that was killed goes on, that no half of a content
 //! ever has the name of the whole, and that no file of the user's own is lost which has one of these names. A part is ours where
-//! the hashes beside it say so, or a block in it is of the content, or all in it is a part of one; until that is known nothing is
-//! done to it.
+//! the hashes beside it say so, or a block in it is of the content, or it is what the write of the first block leaves that was
+//! ended in the middle; until that is known nothing is done to it.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read};
@@ -23,8 +23,11 @@ use thiserror::Error;
 
 use crate::scratch::{self, beside};
 
-/// A write that is ended in the middle ends behind some of these, on any system.
+/// A write that is ended in the middle ends behind some of these, where the system keeps files in pages of so many bytes or of a
+/// multiple. Where it does not, what such a write leaves is not known for ours, and is not touched.
 const PAGE_BYTES: usize = 4096;
+/// So much is read at once where it is only looked for what is no zero.
+const ZEROS_READ_BYTES: usize = 64 * 1024;
 
 /// First bytes of a file of hashes.
 const HASHES_MAGIC: &[u8; 8] = b"kvblocks";
@@ -104,16 +107,6 @@ pub(crate) struct HeldBlocks {
     pub(crate) blocks: Vec<(u32, u64, Vec<u8>)>,
 }
 
-impl HeldBlocks {
-    /// What is to stand there, as far as that is of one block.
-    fn at(&self, place: &Range<u64>) -> Option<&[u8]> {
-        self.blocks.iter().find_map(|(_, at, bytes)| {
-            let [begin, end] = [place.start, place.end].map(|end| end.checked_sub(*at));
-            bytes.get(usize::try_from(begin?).ok()?..usize::try_from(end?).ok()?)
-        })
-    }
-}
-
 impl PartFile {
     /// Opens the part of a file that is to become this content, and sees that it can become that.
     pub(crate) fn open(whole: &Path, hash: ContentHash, replaces: bool) -> Result<PartFile, FileError> {
@@ -183,27 +176,41 @@ impl PartFile {
         self.held.as_ref().is_some_and(|held| !held.blocks.is_empty())
     }
 
-    /// Whether all that is in it is what was to be written there of blocks that wait, by whole pages, and zeros: whoever is killed
-    /// in the middle of the first block leaves it so, before there are hashes that tell whose it is.
-    pub(crate) fn is_begun_of_held(&self) -> bool {
-        let Some(held) = &self.held else { return false };
-        let mut has_some = false;
-        let mut is_begun = |place: &Range<u64>| {
-            let Some(wanted) = held.at(place) else { return false };
-            let mut here = vec![0; wanted.len()];
-            if self.read(place.start, &mut here).is_err() {
-                return false;
-            }
-            let ends_a_block = held.at(&(place.start..place.end + 1)).is_none();
-            let (here, wanted) = (here.chunks(PAGE_BYTES), wanted.chunks(PAGE_BYTES));
-            here.zip(wanted).all(|(here, wanted)| {
-                let is_zero = here.iter().all(|byte| *byte == 0);
-                let is_there = here == wanted && (here.len() == PAGE_BYTES || ends_a_block);
-                has_some |= is_there && !is_zero;
-                is_there || is_zero
-            })
+    /// Whether all of it is what is left of the write of this block, which waits, to a part with nothing in it: whoever is killed
+    /// in the middle of the first block leaves it so, before there are hashes that tell whose it is. It ends within the block,
+    /// behind one of its pages or where it ends, and has no byte that is not zero and would be another.
+    pub(crate) fn is_begun_with(&self, block: u32) -> bool {
+        let waits = self.held.as_ref().and_then(|held| held.blocks.iter().find(|(number, ..)| *number == block));
+        let Some((_, place, bytes)) = waits else { return false };
+        let size = self.file.metadata().map_or(0, |metadata| metadata.len());
+        let length = size.checked_sub(*place).and_then(|length| usize::try_from(length).ok()).unwrap_or_default();
+        let ends_a_page = length > 0 && (length.is_multiple_of(PAGE_BYTES) || length == bytes.len());
+        let begun = bytes.get(..length).filter(|_| ends_a_page);
+        begun.is_some_and(|begun| self.is_begun_at(*place, begun) && self.is_zero_before(*place))
+    }
+
+    /// Whether there are pages of these bytes at a place, and zeros behind them.
+    fn is_begun_at(&self, place: u64, bytes: &[u8]) -> bool {
+        let mut here = vec![0; bytes.len()];
+        if self.read(place, &mut here).is_err() {
+            return false;
+        }
+        let pages = here.chunks(PAGE_BYTES).zip(bytes.chunks(PAGE_BYTES));
+        let written: usize = pages.take_while(|(here, wanted)| here == wanted).map(|(here, _)| here.len()).sum();
+        here.get(written..).is_some_and(is_zero)
+    }
+
+    /// Whether nothing is before a place: what is a hole to one file system is written zeros to another.
+    fn is_zero_before(&self, place: u64) -> bool {
+        let mut buffer = vec![0; ZEROS_READ_BYTES];
+        let mut is_zero_at = |at: u64, end: u64| {
+            let length = usize::try_from(end - at).map_or(ZEROS_READ_BYTES, |length| length.min(ZEROS_READ_BYTES));
+            buffer.get_mut(..length).is_some_and(|here| self.read(at, here).is_ok() && is_zero(here))
         };
-        self.found.iter().all(&mut is_begun) && has_some
+        data_in(&self.file).into_iter().all(|Range { start, end }| {
+            let end = end.min(place);
+            (start..end).step_by(ZEROS_READ_BYTES).all(|at| is_zero_at(at, end))
+        })
     }
 
     /// Some of it is of this content. What waited for that to be known is to be written now.
@@ -237,11 +244,20 @@ impl PartFile {
         self.file.read_exact_at(into, at).map_err(cannot("read", &self.part))
     }
 
+    /// Whether there is nothing in it, not even what somebody else has written since, and nothing that says whose it is.
+    fn is_blank(&self) -> bool {
+        !self.has_written && self.kept.is_none() && data_in(&self.file).is_empty()
+    }
+
     /// Writes what was proved. Whether it is there now: it may have to wait.
     pub(crate) fn write(&mut self, block: u32, at: u64, bytes: Vec<u8>) -> Result<bool, FileError> {
         if let Some(held) = &mut self.held {
             held.blocks.push((block, at, bytes));
             return Ok(false);
+        }
+        if self.is_blank() {
+            // Longer than what is written, it would not be known again by whoever comes after one that is killed here.
+            self.set_size(0)?;
         }
         self.file.write_all_at(&bytes, at).map_err(cannot("write", &self.part))?;
         self.has_written = true;
@@ -356,6 +372,10 @@ fn kept_at(path: &Path) -> Option<(ContentHash, KeptHashes)> {
     let is_whole = magic == HASHES_MAGIC && odd.is_empty();
     let count = Blocks::of(size).ok()?.count() as usize;
     (is_whole && hashes.len() == count).then(|| (ContentHash(*hash), KeptHashes { size, hashes: hashes.to_vec() }))
+}
+
+pub(super) fn is_zero(bytes: &[u8]) -> bool {
+    bytes.iter().all(|byte| *byte == 0)
 }
 
 /// Where a file has no holes.
@@ -490,6 +510,18 @@ mod tests {
         let part = PartFile::open(&path(&directory), HASH, false).unwrap();
         assert_eq!(part.leave(), None);
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+    }
+
+    /// Or one that is killed in it would leave what is taken for somebody else's.
+    #[test]
+    fn a_part_with_nothing_in_it_is_as_long_as_what_is_written_to_it_first() {
+        let directory = tempfile::tempdir().unwrap();
+        File::create(directory.path().join("farol.mp4.part")).unwrap().set_len(999_999).unwrap();
+        let mut part = PartFile::open(&path(&directory), HASH, false).unwrap();
+        part.write(1, 64 * 1024, vec![7; 4096]).unwrap();
+        assert_eq!(part.file.metadata().unwrap().len(), 64 * 1024 + 4096);
+        part.write(0, 0, vec![7; 64 * 1024]).unwrap();
+        assert_eq!(part.file.metadata().unwrap().len(), 64 * 1024 + 4096);
     }
 
     #[test]
