@@ -7,6 +7,7 @@
 mod connections;
 mod part_file;
 mod stream;
+mod waiting;
 
 use std::collections::VecDeque;
 use std::io::Write;
@@ -35,6 +36,7 @@ use connections::HolderConnections;
 pub use part_file::{FileError, is_download_begun};
 use part_file::{HeldBlocks, PartFile};
 use stream::StreamWriter;
+use waiting::WaitingNotice;
 
 /// Blocks from an earlier fetch that are hashed between two looks at the sockets: as long as that takes, nobody is heard.
 const CHECK_BYTES: u64 = 1024 * 1024;
@@ -67,8 +69,8 @@ pub enum DownloadEvent {
         /// What.
         news: HolderNews,
     },
-    /// Nobody gives what is missing: it is asked again and again who has it, for as long as the options say. Told once since
-    /// anything came.
+    /// Nobody gives what is missing, for some time now: it is asked again and again who has it, for as long as the options say.
+    /// Told once.
     Waiting,
     /// What was kept of an earlier fetch is of no use.
     KeptIsFalse,
@@ -136,8 +138,7 @@ pub struct Download<'a> {
     asks_again: bool,
     blocks: Option<Blocks>,
     file_error: Option<FileError>,
-    /// What had come when it was told that nobody gives more.
-    waited_at_bytes: Option<u64>,
+    waiting: WaitingNotice,
     /// When a block came last that waits until it is known whose the file is.
     held_at: Option<Instant>,
     events: VecDeque<DownloadEvent>,
@@ -253,7 +254,7 @@ impl<'a> Download<'a> {
             asks_again: false,
             blocks: None,
             file_error: None,
-            waited_at_bytes: None,
+            waiting: WaitingNotice::default(),
             held_at: None,
             events: VecDeque::new(),
             has_ended: false,
@@ -272,11 +273,13 @@ impl<'a> Download<'a> {
         let (now, mut outputs) = (self.now(), Vec::new());
         self.mind.handle(now, input, &mut outputs);
         self.perform(outputs);
-        if self.mind.is_waiting() {
-            let came_bytes = Some(self.mind.progress().came_bytes);
-            if std::mem::replace(&mut self.waited_at_bytes, came_bytes) != came_bytes {
-                self.events.push_back(DownloadEvent::Waiting);
-            }
+        self.note_waiting(now);
+    }
+
+    /// The mind has heard all that there was to hear until now.
+    fn note_waiting(&mut self, now: Time) {
+        if self.waiting.is_due(now, self.mind.is_waiting()) {
+            self.events.push_back(DownloadEvent::Waiting);
         }
     }
 
@@ -540,9 +543,11 @@ impl<'a> Download<'a> {
         while let Some(input) = self.next_written() {
             self.tell(input);
         }
-        if self.mind.deadline().is_some_and(|deadline| deadline <= self.now()) {
+        let now = self.now();
+        if self.mind.deadline().is_some_and(|deadline| deadline <= now) {
             self.tell(fetch::Input::Deadline);
         }
+        self.note_waiting(now);
         self.check_some();
         self.settle();
         self.connections.flush(self.now());

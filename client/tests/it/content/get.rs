@@ -374,29 +374,47 @@ fn what_is_missing_is_said_and_written_down_and_the_same_command_goes_on() {
     assert_files(&here, &[("one", &bytes), ("s", expected.as_bytes())]);
 }
 
+const UNDIALLED: &str = ": it cannot be dialled: Connection refused (os error 111)";
+const NOT_GIVEN: &str = "client: missing all of it (no holder within reach gives it)\n";
+
 #[test]
 fn holders_are_looked_for_as_long_as_that_is_wanted() {
     let bytes = content(BLOCK * 2, 12);
     let here = here();
     // One that says it has it, and is not there.
     let gone = Teller::of(vec![(nobody(), entry(b"one", &bytes))]);
-    let waits = "client: nobody gives one now: asking again every 5 s, until nothing has come for 300ms";
-    for (wait, options, said, least) in
-        [("0", &[][..], None, 0), ("300ms", &[], Some(waits), 300), ("300ms", &["-q"], None, 300)]
-    {
+    for (wait, least) in [("0", 0), ("300ms", 300)] {
         let began = Instant::now();
-        let run = run_in(here.path(), &gone.name(), options, &[&format!("get one --wait {wait}")]);
+        let run = run_in(here.path(), &gone.name(), &[], &[&format!("get one --wait {wait}")]);
         assert!(began.elapsed().as_millis() >= least, "{wait}");
-        let mut lines = run.log.lines();
-        assert!(
-            lines.next().unwrap().ends_with(": it cannot be dialled: Connection refused (os error 111)"),
-            "{run:?}"
-        );
-        let last = "client: missing all of it (no holder within reach gives it)";
-        assert_eq!(lines.collect::<Vec<_>>(), said.into_iter().chain([last]).collect::<Vec<_>>());
+        let (first, last) = run.log.split_once('\n').unwrap();
+        assert!(first.ends_with(UNDIALLED), "{run:?}");
+        assert_eq!(last, NOT_GIVEN);
         assert_eq!(run.code, 5);
         assert_eq!(names_in(here.path()), Vec::<String>::new(), "nothing came, and nothing is left");
     }
+}
+
+#[test]
+fn that_nobody_gives_anything_is_said_once_where_it_lasts() {
+    let bytes = content(BLOCK * 4, 13);
+    let [loud, quietly, hanging] = [here(), here(), here()];
+    let gone = Teller::of(vec![(nobody(), entry(b"one", &bytes))]);
+    let arguments = |options: &[&str], command| [&[&*gone.name()], options, &["-c", command]].concat().join("\n");
+    let start = |here: &TempDir, arguments: String| Client::start_in(here.path(), arguments.split('\n'));
+    let silent = start(&quietly, arguments(&["-q"], "get one --wait 4s"));
+    let mut client = start(&loud, arguments(&[], "get one --wait 3h"));
+    assert!(client.next_log().ends_with(UNDIALLED));
+    let waits = "client: nobody gives one now: asking again every 5 s, until nothing has come for 3h";
+    assert_eq!(client.next_log(), waits);
+    client.kill();
+    // The only holder is dialled anew a second after each block.
+    let hangs_up = Holder::of(b"one", &bytes, Manner::HangsUp(1));
+    let teller = Teller::of(vec![hangs_up.told()]);
+    let run = run_in(hanging.path(), &teller.name(), &[], &["get one"]);
+    assert!(run.code == 0 && !run.log.contains("asking"), "{run:?}");
+    let run = silent.finish();
+    assert!(run.code == 5 && run.log.ends_with(NOT_GIVEN) && !run.log.contains("asking"), "{run:?}");
 }
 
 #[test]
