@@ -122,7 +122,8 @@ impl LineSoFar {
         self.progress = *progress;
     }
 
-    /// The line, in no more columns than these. The bar is the first to give way, and the name the last.
+    /// The line, in no more columns than these. The bar is the first to give way, and then what is behind the
+    /// percentage, the name, and the percentage itself.
     fn drawn(&self, columns: usize) -> String {
         let LineSoFar { called, rate, progress, wait_left, .. } = self;
         let percent = progress.size.map(|size| percent(progress.here_bytes, size));
@@ -134,7 +135,7 @@ impl LineSoFar {
             let texts: Vec<&str> = pieces.iter().filter(|piece| piece.rank <= kept).map(|piece| &*piece.text).collect();
             if let Some(size) = progress.size.filter(|_| kept == pieces.len()) {
                 let behind = format!("▏ {}", texts.join("  "));
-                let taken = name.width() + begin.width() + " ▕".width() + behind.width();
+                let taken = columns_of(&name) + begin.width() + " ▕".width() + behind.width();
                 let cells = columns.saturating_sub(taken).min(BAR_CELLS);
                 if cells >= BAR_CELLS_LEAST {
                     return format!("{name}{begin} ▕{}{behind}", bar(progress.here_bytes, size, cells));
@@ -142,15 +143,16 @@ impl LineSoFar {
             }
             let rest: String =
                 std::iter::once(begin.clone()).chain(texts.iter().map(|text| format!("  {text}"))).collect();
-            let room = columns.saturating_sub(rest.width());
+            let Some(room) = columns.checked_sub(rest.width()) else { continue };
             if kept == 0 || kept == 1 && room >= NAME_COLUMNS_LEAST {
                 return format!("{}{rest}", shortened(called, room));
             }
-            if name.width() <= room {
+            if columns_of(&name) <= room {
                 return format!("{name}{rest}");
             }
         }
-        String::new()
+        let percent = begin.trim_start();
+        if percent.width() <= columns { percent.to_owned() } else { String::new() }
     }
 }
 
@@ -196,22 +198,35 @@ fn bar(here: u64, all: u64, cells: usize) -> String {
     format!("{}{part}{}", "█".repeat(full), " ".repeat(cells.saturating_sub(full + 1)))
 }
 
+/// Where each beginning of a text ends, and how many columns it takes at most. Whether characters that belong together are drawn
+/// as one sign, which may be wider than they are and narrower, is not the same on every terminal.
+fn beginnings(text: &str) -> impl Iterator<Item = (usize, usize)> {
+    let ends = text.char_indices().map(|(at, character)| (at + character.len_utf8(), character));
+    ends.scan((0, 0), |(before, taken), (end, character)| {
+        let width = text.get(..end).unwrap_or_default().width();
+        *taken += width.saturating_sub(*before).max(character.width().unwrap_or_default());
+        *before = width;
+        Some((end, *taken))
+    })
+}
+
+fn columns_of(text: &str) -> usize {
+    beginnings(text).last().map_or(0, |(_, taken)| taken)
+}
+
 /// The beginning of a text, with … for what has no room.
 fn shortened(text: &str, columns: usize) -> String {
-    if text.width() <= columns {
-        return text.to_owned();
+    let mut begin = 0;
+    for (end, taken) in beginnings(text) {
+        if taken > columns {
+            let more = if columns > 0 { "…" } else { "" };
+            return format!("{}{more}", text.get(..begin).unwrap_or_default());
+        }
+        if taken < columns {
+            begin = end;
+        }
     }
-    let mut room = columns.saturating_sub(1);
-    let fits = |character: &char| {
-        let after = room.checked_sub(character.width().unwrap_or_default());
-        room = after.unwrap_or(room);
-        after.is_some()
-    };
-    let mut begin: String = text.chars().take_while(fits).collect();
-    if columns > 0 {
-        begin.push('…');
-    }
-    begin
+    text.to_owned()
 }
 
 /// `16.0 of 26.2 MB`.
@@ -310,6 +325,10 @@ mod tests {
             (long, 60, "the lighthouse of Barra at dusk, se…   61 %  16.0 of 26.2 MB"),
             (long, 40, "the lighthouse …   61 %  16.0 of 26.2 MB"),
             (long, 20, "the lighthou…   61 %"),
+            (long, 8, "…   61 %"),
+            (long, 7, "   61 %"),
+            (long, 6, "61 %"),
+            (long, 3, ""),
             // Two columns for each character.
             (
                 "\u{6771}\u{4eac}\u{6771}\u{4eac}\u{6771}\u{4eac}\u{6771}",
@@ -325,19 +344,28 @@ mod tests {
     #[test]
     fn the_line_is_never_wider_than_the_terminal() {
         let long = "n".repeat(300);
-        let sizes = [None, Some(0), Some(999), Some(26_214_400), Some(u64::MAX)];
-        for columns in 0..=200 {
-            for called in ["x", "farol.mp4", &long, "\u{6771}\u{4eac}\u{6771}\u{4eac}\u{6771}\u{4eac}"] {
+        // Signs that are wider than their characters are alone, and some that are narrower.
+        let signs = ["\u{2764}\u{fe0f}", "1\u{fe0f}\u{20e3}", "\u{1f469}\u{200d}\u{1f467}"].map(|sign| sign.repeat(40));
+        let alone = |text: &str| text.chars().filter_map(UnicodeWidthChar::width).sum::<usize>();
+        assert!(alone(&signs[0]) < signs[0].width() && alone(&signs[2]) > signs[2].width());
+        let sizes = [None, Some(0), Some(26_214_400), Some(u64::MAX)];
+        let names = ["", "x", "farol.mp4", &long, "\u{6771}\u{4eac}\u{6771}\u{4eac}\u{6771}\u{4eac}"];
+        for columns in (0..=64).chain([80, 120, 200]) {
+            for called in names.into_iter().chain(signs.iter().map(|sign| &**sign)) {
                 for (size, came_bytes) in
                     sizes.into_iter().flat_map(|size| [0, 1, 1_000_000_000_000].map(|came| (size, came)))
                 {
                     for here_bytes in [0, size.unwrap_or(7) / 2, size.unwrap_or(7)] {
-                        for unchecked_count in [0, 1] {
-                            let progress =
-                                FetchProgress { size, here_bytes, unchecked_count, ..FetchProgress::default() };
+                        for (unchecked_count, is_waiting) in [(0, false), (1, false), (0, true)] {
+                            let progress = FetchProgress {
+                                size,
+                                here_bytes,
+                                unchecked_count,
+                                is_waiting,
+                                ..FetchProgress::default()
+                            };
                             let line = drawn(called, &progress, came_bytes, columns);
-                            // The percentage stays whatever happens.
-                            assert!(line.width() <= columns.max("  100 %".len()), "{columns} columns: {line}");
+                            assert!(line.width().max(alone(&line)) <= columns, "{columns} columns: {line}");
                         }
                     }
                 }
