@@ -119,6 +119,16 @@ impl Terminal {
         self.wait_for(expected, |shown, wanted| shown == wanted);
     }
 
+    /// Waits until the screen shows one row and nothing else, which begins like this and is no wider than so.
+    pub(crate) fn wait_for_row(&self, begin: &str, columns: usize) {
+        let is_it = |shown: &str| {
+            let is_narrow = shown.chars().count() <= columns && !shown.contains('\n');
+            is_narrow && shown.starts_with(begin)
+        };
+        let expected = format!("one row of {columns} columns at most that begins with {begin}");
+        self.wait_until(&expected, |parser| is_it(&shown(parser)));
+    }
+
     /// Waits until the screen contains a text.
     pub(crate) fn wait_for_text(&self, expected: &str) {
         self.wait_for(expected, |shown, wanted| shown.contains(wanted));

@@ -99,12 +99,13 @@ fn a_line_tells_how_far_it_is_until_ctrl_c_which_leaves_the_prompt_and_the_part(
 #[test]
 fn of_what_was_here_no_rate_is_told() {
     let bytes = content(10 * BLOCK, 5);
-    let first = Holder::of(b"one", &bytes, Manner::Stops(5));
+    // That a holder is waited for is on the screen again and again until it is interrupted, however late somebody looks.
+    let first = Holder::of(b"one", &bytes, Manner::LacksFirst);
     let teller = Teller::of(vec![first.told()]);
     let home = here();
     let mut terminal = attached_to(&teller.name(), &home);
-    terminal.press("get one\r");
-    terminal.wait_for_text("\none   50 % ▕██████████          ▏ 328 of 655 kB  ");
+    terminal.press("get one --wait 3h\r");
+    terminal.wait_for_text("\none   90 % ▕██████████████████  ▏ 590 of 655 kB  ");
     terminal.press("\x03");
     terminal.wait_for_text("\ninterrupted; what there is of one is kept, the same command goes on\n> ");
     terminal.press("Q\r");
@@ -112,8 +113,8 @@ fn of_what_was_here_no_rate_is_told() {
     let silent = Holder::of(b"one", &bytes, Manner::Silent);
     let teller = Teller::of(vec![silent.told()]);
     let mut terminal = attached_to(&teller.name(), &home);
-    terminal.press("get one\r");
-    terminal.wait_for_end("\none   50 % ▕██████████          ▏ 328 of 655 kB");
+    terminal.press("get one --wait 3h\r");
+    terminal.wait_for_end("\none   90 % ▕██████████████████  ▏ 590 of 655 kB");
     terminal.press("\x03");
     terminal.wait_for_text("\ninterrupted; what there is of one is kept, the same command goes on\n> ");
     terminal.press("Q\r");
@@ -145,14 +146,15 @@ fn while_nobody_gives_anything_the_line_says_so_and_nothing_else_does() {
 #[test]
 fn the_line_is_as_narrow_as_the_terminal() {
     let bytes = content(10 * BLOCK, 6);
-    let holder = Holder::of(b"one", &bytes, Manner::Stops(5));
+    let holder = Holder::of(b"one", &bytes, Manner::LacksFirst);
     let teller = Teller::of(vec![holder.told()]);
-    for (columns, line) in [(30, "one   50 %  328 of 655 kB"), (20, "one   50 %")] {
+    let arguments = [&*teller.name(), "-c", "get one --wait 3h"];
+    for (columns, begin) in [(60, "one   90 %  waits for a holder, "), (30, "one   90 %")] {
         let home = here();
         let narrow = format!("stty cols {columns}; exec \"$@\"");
         let before = ["sh", "-c", &narrow, "sh"];
-        let mut terminal = Terminal::of_kind(XTERM, home.path(), &before, &[&teller.name(), "-c", "get one"]);
-        terminal.wait_for_bare_screen(line);
+        let mut terminal = Terminal::of_kind(XTERM, home.path(), &before, &arguments);
+        terminal.wait_for_row(begin, columns - 1);
         terminal.press("\x03");
         assert_eq!(terminal.exit_code(), 130);
     }
