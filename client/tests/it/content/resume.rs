@@ -32,7 +32,7 @@ fn killed_fifty_times_it_comes_to_the_whole_and_what_was_here_stays() {
     let slow = Shared::start_with(&[("one", &bytes)], "", &["--share-rate", "5M"]);
     let here = here();
     let [whole, part] = ["one", "one.part"].map(|name| here.path().join(name));
-    // How much there is, whatever it is.
+    // How many units of 512 bytes there are, whatever is in them.
     let written = || {
         assert!(!whole.exists(), "it came to the whole before it was killed so often");
         fs::metadata(&part).map_or(0, |metadata| metadata.blocks())
@@ -41,13 +41,14 @@ fn killed_fifty_times_it_comes_to_the_whole_and_what_was_here_stays() {
     for kill in 0..KILLS {
         let before = written();
         let client = Client::start_in(here.path(), [&*slow.name(), "-c", "get one"]);
-        wait_until("there is more than there was", || written() > before);
+        // The last may be written in part: what is begun in one fetch is written again in the next, to the same place.
+        wait_until("there is a block more than there was", || written() >= before + BLOCK as u64 / 512);
         client.kill();
         let now = good_blocks(&part, &bytes);
         assert!(good.iter().all(|block| now.contains(block)), "after kill {kill} something good was gone");
         good = now;
     }
-    assert!(good.len() >= KILLS, "{good:?}");
+    assert!(good.len() + 1 >= KILLS, "{good:?}");
     let fast = Shared::start(&[("one", &bytes)]);
     let run = run_in(here.path(), &fast.name(), &["--json"], &["get one --sources s"]);
     assert!(run.log.is_empty() && run.code == 0, "{run:?}");
