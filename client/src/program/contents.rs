@@ -24,6 +24,8 @@ const FOUND_MAX: usize = 65_536;
 const HOLDERS_NAMED_MAX: usize = 64;
 /// Columns of a terminal that names are aligned within.
 const NAME_COLUMNS_MAX: usize = 40;
+/// The digits of a hash that are shown.
+const HASH_SHORT_COLUMNS: usize = 12;
 
 /// What was found so far, by name and hash.
 #[derive(Debug, Default)]
@@ -157,8 +159,9 @@ impl Found {
         })
     }
 
-    /// For people: the same with a number before each, and the first digits of the hash.
-    pub(crate) fn rows(&self) -> String {
+    /// For people: the same with a number before each, and the first digits of the hash, in a table that is no wider than a
+    /// terminal but for what is about a content, and for names that are longer.
+    pub(crate) fn rows(&self, columns: usize) -> String {
         let mut rows: Vec<[String; 6]> = Vec::new();
         let mut before: Option<&FileName> = None;
         for (place, (name, hash, found)) in self.in_order().into_iter().enumerate() {
@@ -175,17 +178,21 @@ impl Found {
             ]);
             before = Some(name);
         }
-        aligned(&rows)
+        aligned(&rows, columns)
     }
 }
 
 /// Of a number, a name, a size, a hash, and what is short and long: numbers to the right, the rest to the left.
-fn aligned(rows: &[[String; 6]]) -> String {
+fn aligned(rows: &[[String; 6]], columns: usize) -> String {
     let widest = |column: fn(&[String; 6]) -> &String, most: usize| {
-        rows.iter().map(|row| column(row).width()).max().unwrap_or_default().min(most)
+        let widths = rows.iter().map(|row| column(row).width());
+        widths.filter(|width| *width <= most).max().unwrap_or_default()
     };
     let [number_width, size_width] = [widest(|row| &row[0], usize::MAX), widest(|row| &row[2], usize::MAX)];
-    let [name_width, holders_width] = [widest(|row| &row[1], NAME_COLUMNS_MAX), widest(|row| &row[4], usize::MAX)];
+    let holders_width = widest(|row| &row[4], usize::MAX);
+    let others_width = number_width + size_width + HASH_SHORT_COLUMNS + holders_width + 4 * "  ".len();
+    // A name that is longer makes its own row longer, and no other.
+    let name_width = widest(|row| &row[1], columns.saturating_sub(others_width).min(NAME_COLUMNS_MAX));
     let mut text = String::new();
     for [number, name, size, hash, holders, about] in rows {
         let pad = " ".repeat(name_width.saturating_sub(name.width()));
@@ -243,7 +250,9 @@ pub(crate) fn files_summary(contact: &str, prefix: &[u8], listed: &FilesListed) 
         (ListingEnd::NotUnderstood, _) => "not asked".to_owned(),
         (ListingEnd::Cancelled, files) => format!("{} so far, then interrupted", counted(files, "file")),
         // It may share some with others.
-        (ListingEnd::Complete, 0) if prefix.is_empty() => format!("{contact} shares no files with this client"),
+        (ListingEnd::Complete, 0) if prefix.is_empty() => {
+            format!("{contact} shares no files with this client, or has not hashed them yet")
+        }
         (ListingEnd::Complete, 0) => format!("no file of {contact} begins with {begin}"),
         (_, files) if prefix.is_empty() => format!("{} of {contact}", counted(files, "file")),
         (_, files) => format!("{} of {contact} named {begin}…", counted(files, "file")),
@@ -281,7 +290,7 @@ mod tests {
     #[test]
     fn what_is_found_is_one_row_for_each_content_of_a_name_and_most_holders_come_first() {
         assert_eq!(
-            found().rows(),
+            found().rows(80),
             "1  a                   0  aaaaaaaaaaaa  1 holder\n\
              2  farol.mp4  26,214,400  9f9f9f9f9f9f  2 holders  at\\tdusk\n\
              3  farol.mp4           5  777777777777  1 holder   (same name, other content)\n"
@@ -296,14 +305,14 @@ mod tests {
             format!("farol.mp4\t5\t{}\t1\t", hashes[2]),
         ];
         assert_eq!(lines, expected);
-        assert_eq!((Found::default().rows(), Found::default().lines().count()), (String::new(), 0));
+        assert_eq!((Found::default().rows(80), Found::default().lines().count()), (String::new(), 0));
     }
 
     #[test]
     fn a_content_counts_once_under_two_names_and_a_holder_once_that_tells_twice() {
         let mut found = Found::default();
         found.add(from(1), &told(["a", "b", "a"].map(|name| entry(name, 5, 1, "")).to_vec(), 0));
-        assert_eq!(found.rows(), "1  a  5  010101010101  1 holder\n2  b  5  010101010101  1 holder\n");
+        assert_eq!(found.rows(80), "1  a  5  010101010101  1 holder\n2  b  5  010101010101  1 holder\n");
         assert_eq!(found.count(), 1);
     }
 
@@ -314,14 +323,27 @@ mod tests {
         // Two columns for each character, and one that is escaped.
         let names = ["caf\u{e9}", "\u{6771}\u{4eac}", "a\u{1b}", &long];
         found.add(from(1), &told(names.iter().map(|name| entry(name, 1, 1, "d")).collect(), 0));
-        let rows = found.rows();
+        let rows = found.rows(80);
         let column = |row: &str| row.split("  1  ").next().unwrap().width();
         let columns: Vec<usize> = rows.lines().map(column).collect();
-        let [most, all] = [NAME_COLUMNS_MAX + 3, NAME_COLUMNS_MAX + 8];
-        assert_eq!(columns, [most, most, all, most], "{rows}");
+        assert_eq!(columns, [8, 8, NAME_COLUMNS_MAX + 8, 8], "{rows}");
         let mut found = Found::default();
         found.add(from(1), &told((0..10).map(|number| entry(&format!("{number}"), 1, 1, "")).collect(), 0));
-        assert!(found.rows().starts_with(" 1  0  1  "), "numbers end in one column");
+        assert!(found.rows(80).starts_with(" 1  0  1  "), "numbers end in one column");
+    }
+
+    /// Or each row of a narrow terminal would break within its hash.
+    #[test]
+    fn where_there_is_no_room_for_all_names_rows_are_aligned_by_those_that_have_it() {
+        let mut found = Found::default();
+        let [short, long] = ["n".repeat(20), "m".repeat(30)];
+        found.add(from(1), &told(["a", &short, &long].iter().map(|name| entry(name, 1, 1, "")).collect(), 0));
+        for (columns, padded_to) in [(80, 30), (60, 30), (59, 20), (50, 20), (49, 1), (20, 1), (0, 1)] {
+            let rows = found.rows(columns);
+            let first = rows.lines().next().unwrap();
+            assert_eq!(first, format!("1  a{}  1  010101010101  1 holder", " ".repeat(padded_to - 1)), "{columns}");
+        }
+        assert_eq!(found.rows(60).lines().map(str::len).max(), Some(60));
     }
 
     #[test]
@@ -372,7 +394,7 @@ mod tests {
         for (reason, files, prefix, expected) in [
             (ListingEnd::Complete, 2, "", "2 files of contact 9001"),
             (ListingEnd::Complete, 1, "films/", "1 file of contact 9001 named films/…"),
-            (ListingEnd::Complete, 0, "", "contact 9001 shares no files with this client"),
+            (ListingEnd::Complete, 0, "", "contact 9001 shares no files with this client, or has not hashed them yet"),
             (ListingEnd::Complete, 0, "a\x1b", "no file of contact 9001 begins with a\\x1b"),
             (ListingEnd::Cancelled, 1_000, "", "1,000 files so far, then interrupted"),
             (ListingEnd::Silence, 3, "", "3 files of contact 9001"),

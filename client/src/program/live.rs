@@ -10,14 +10,12 @@ use std::time::{Duration, Instant};
 use common::fetch::FetchProgress;
 use common::recent_rate::RecentRate;
 use rustix::stdio::stderr;
-use rustix::termios::tcgetwinsize;
 use servent::patient;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::program::get::humane_bytes;
+use crate::program::terminal;
 
-/// What a terminal is taken for that does not say how wide it is.
-const COLUMNS_DEFAULT: usize = 80;
 /// Cells of the bar.
 const BAR_CELLS: usize = 20;
 /// With fewer it says less than the percentage beside it.
@@ -55,9 +53,8 @@ impl LiveLine {
     }
 
     fn draw(&self) {
-        let told = tcgetwinsize(stderr()).map_or(0, |size| usize::from(size.ws_col));
         // In the last column a terminal is about to begin another row.
-        let columns = if told == 0 { COLUMNS_DEFAULT } else { told } - 1;
+        let columns = terminal::columns(stderr()) - 1;
         // The cursor waits at its beginning, from where all of it is cleared; so is the ^C that a terminal puts there.
         put(format_args!("{CLEAR}{}\r", self.so_far.drawn(columns)));
     }

@@ -26,6 +26,7 @@ use crate::program::get::{
 };
 use crate::program::hello::{self, JsonGreeted, json_greeted};
 use crate::program::members::{self, JsonListed, JsonMember, ListingSoFar, json_listed, json_member};
+use crate::program::terminal;
 use crate::{
     ContentHash, DownloadEnded, DownloadLeft, Entries, Entry, Event, FileName, FilesListed, GreetEnd, GreetingEnded,
     ListingEnd, Member, MembersListed,
@@ -317,7 +318,7 @@ impl<Out: Write, Side: Write> Renderer<Out, Side> {
         if self.json {
             found.json().try_for_each(|content| self.json_line(&JsonLine::Content(content)))?;
         } else if self.columns {
-            self.out.write_all(found.rows().as_bytes())?;
+            self.out.write_all(found.rows(terminal::columns_of_results()).as_bytes())?;
         } else {
             found.lines().try_for_each(|line| writeln!(self.out, "{line}"))?;
         }
@@ -513,6 +514,12 @@ fn summary(ask: Option<&Ask>, contents: Option<u64>, ending: &Ending, silence_ma
         (0, true) if !tally.is_whole() || tally.answers > 0 => {
             format!("no answer from {} that reported", counted(tally.reached, "servent"))
         }
+        (0, true) if matches!(ask, Some(Ask::Find(_))) && tally.reached == 1 => {
+            "no such file at the one servent within reach".to_owned()
+        }
+        (0, true) if matches!(ask, Some(Ask::Find(_))) => {
+            format!("no such file at any of the {} within reach", counted(tally.reached, "servent"))
+        }
         (0, true) if tally.reached == 1 => "the one servent within reach does not have it".to_owned(),
         (0, true) => format!("none of the {} within reach has it", counted(tally.reached, "servent")),
         (0, false) if ending.reason == EndReason::Silence && tally.silent == 0 => {
@@ -575,6 +582,7 @@ pub(crate) fn humane(duration: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use common::content::search::Words;
     use common::key::Key;
     use common::query::Tally;
 
@@ -646,6 +654,7 @@ mod tests {
     #[test]
     fn one_sentence_for_every_way_a_query_can_end() {
         let key = Ask::Key(Key::new(b"tea").unwrap());
+        let find = Ask::Find(Words::new([&b"tea"[..]]).unwrap());
         let silence = |ending: Ending| Ending { elapsed: Duration::from_millis(4_003), ..ending };
         let untold = |ending: Ending| Ending { tally_told: false, ..ending };
         for (ask, ending, expected) in [
@@ -653,6 +662,8 @@ mod tests {
             (&key, ending(EndReason::Complete, 1, tally(1, 1)), "1 answer from 1 servent in 3 ms"),
             (&key, ending(EndReason::Complete, 0, tally(12, 0)), "none of the 12 servents within reach has it"),
             (&key, ending(EndReason::Complete, 0, tally(1, 0)), "the one servent within reach does not have it"),
+            (&find, ending(EndReason::Complete, 0, tally(1, 0)), "no such file at the one servent within reach"),
+            (&find, ending(EndReason::Complete, 0, tally(5, 0)), "no such file at any of the 5 servents within reach"),
             (&Ask::Topology, ending(EndReason::Complete, 12, tally(12, 12)), "12 servents in 3 ms"),
             (&key, untold(ending(EndReason::Answers, 1, tally(1, 1))), "1 answer in 3 ms"),
             (&key, untold(ending(EndReason::Cancelled, 0, tally(0, 0))), "no answer in 3 ms, then interrupted"),

@@ -103,6 +103,7 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
             let (name, hash) =
                 number.checked_sub(1).and_then(|place| found.get(place)).ok_or_else(|| match found.len() {
                     0 => "nothing was found yet: find looks for files".to_owned(),
+                    1 => format!("nothing has number {number}: 1 was found"),
                     count => format!("nothing has number {number}: {count} were found"),
                 })?;
             names.push(Some(name.clone()));

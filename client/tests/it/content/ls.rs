@@ -28,8 +28,16 @@ fn where_no_file_is_told_of_it_is_said_that_there_is_none_and_the_exit_code_is_t
     let (contact, bare) = (shared.name(), nothing.contact());
     for (contact, command, said) in [
         (&contact, "ls Films".to_owned(), format!("no file of contact {contact} begins with Films")),
-        (&bare, "ls".to_owned(), format!("contact {bare} shares no files with this client")),
-        (&contact, format!("ls {bare}"), format!("{bare} shares no files with this client")),
+        (
+            &bare,
+            "ls".to_owned(),
+            format!("contact {bare} shares no files with this client, or has not hashed them yet"),
+        ),
+        (
+            &contact,
+            format!("ls {bare}"),
+            format!("{bare} shares no files with this client, or has not hashed them yet"),
+        ),
         (&contact, format!("ls {bare} 9103"), format!("no file of {bare} begins with 9103")),
     ] {
         let run = Client::run([&**contact, "-c", &command], "");
