@@ -191,6 +191,8 @@ fn what_was_found_is_fetched_by_its_number() {
     assert!(run.out.ends_with(&files), "{run:?}");
     let said = "client: nothing has number 4: 3 were found\nclient: nothing has number 0: 3 were found\n";
     assert_eq!((&*run.log, run.code), (said, 2));
+    let run = run_in(here.path(), &shared.name(), &["-q"], &["find a", ":get 2"]);
+    assert_eq!((&*run.log, run.code), ("client: nothing has number 2: 1 was found\n", 2));
     assert_files(&here, &[("a", b"one"), ("c", b"three"), ("three", b"three"), ("two", b"two")]);
 }
 

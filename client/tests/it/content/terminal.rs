@@ -162,12 +162,12 @@ fn the_line_is_as_narrow_as_the_terminal() {
 
 #[test]
 fn nothing_is_said_to_be_kept_where_nothing_is() {
-    let bytes = content(3 * BLOCK, 4);
+    let [bytes, other] = [4, 5].map(|seed| content(3 * BLOCK, seed));
     let silent = Holder::of(b"one", &bytes, Manner::Silent);
-    let teller = Teller::of(vec![silent.told()]);
-    // There is no line above what would be written to the terminal.
-    let unlined = format!("> get one -o -\nclient: {} says nothing", silent.address);
-    for (command, shown) in [("get one", "\none"), ("get one -o -", &unlined)] {
+    let teller = Teller::of(vec![silent.told(), (nobody(), entry(b"two", &other))]);
+    // Where the content would be written to the terminal there is no line, so what a line would tell is said in words.
+    let unlined = format!("\nclient: nobody gives {} now: ", short(&other));
+    for (command, shown) in [("get one", "\none"), ("get two -o -", &unlined)] {
         let home = here();
         let mut terminal = attached_to(&teller.name(), &home);
         terminal.press(format!("{command}\r"));
