@@ -15,7 +15,6 @@ use std::time::{Duration, SystemTime};
 use common::counted::counted;
 use rustix::fs::{FileType, fstat};
 use rustix::stdio::stderr;
-use rustix::termios::tcgetwinsize;
 
 use crate::output;
 
@@ -31,8 +30,6 @@ const PIECE_BYTES: usize = 4096;
 
 /// Between the parts of a line that changes. Where there is no room for all of it, it ends before one.
 const BETWEEN_PARTS: &str = "  ";
-/// So wide a terminal is taken to be that does not say.
-const COLUMNS_USUAL: usize = 80;
 
 /// Leaves nothing of the line that changes, at whose begin the cursor waits: nor of what it has run over into, where the terminal is
 /// narrower now.
@@ -170,7 +167,7 @@ impl SharedQueue {
         loop {
             let queue = self.filled.wait_while(self.lock(), |queue| queue.is_taken());
             let mut queue = queue.unwrap_or_else(PoisonError::into_inner);
-            let columns = if queue.live.is_some() { columns() } else { COLUMNS_USUAL };
+            let columns = queue.live.as_ref().map_or(0, |_| output::columns(stderr()));
             let (missing, bytes, live) = queue.take_all(&mut piece, columns);
             drop(queue);
             let written = output::write_all(stderr(), &piece);
@@ -268,12 +265,6 @@ impl Queue {
             self.push_for(line.as_bytes(), missing);
         }
     }
-}
-
-/// How wide the terminal is now.
-fn columns() -> usize {
-    let columns = tcgetwinsize(stderr()).map_or(0, |size| size.ws_col);
-    if columns == 0 { COLUMNS_USUAL } else { usize::from(columns) }
 }
 
 /// As much of a line as stays on it, and leaves the last column free: in that some terminals begin the next. It has a column for

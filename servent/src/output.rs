@@ -2,12 +2,17 @@
 //!
 //! std holds a lock for as long as a write lasts, and gives up on a descriptor that another program made non-blocking.
 //! Here is no lock, and room is waited for. Whoever must not wait asks first, or has a thread that waits (`log_sink`).
+//! How wide a terminal is that shows them is asked here as well, and what becomes of what is wider is not decided.
 
 use std::io;
 use std::os::fd::BorrowedFd;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, write};
+use rustix::termios::tcgetwinsize;
+
+/// So wide a terminal is taken to be that does not say.
+const COLUMNS_USUAL: usize = 80;
 
 /// Writes all of it, however long that takes.
 pub fn write_all(to: BorrowedFd<'_>, mut bytes: &[u8]) -> io::Result<()> {
@@ -29,6 +34,13 @@ pub fn write_all(to: BorrowedFd<'_>, mut bytes: &[u8]) -> io::Result<()> {
 #[must_use]
 pub fn has_room(to: BorrowedFd<'_>) -> bool {
     wait(to, Some(Timespec::default())).unwrap_or(true)
+}
+
+/// How wide the terminal is now, in columns.
+#[must_use]
+pub fn columns(terminal: BorrowedFd<'_>) -> usize {
+    let told = tcgetwinsize(terminal).map_or(0, |size| usize::from(size.ws_col));
+    if told == 0 { COLUMNS_USUAL } else { told }
 }
 
 /// Whether there is room within this time.

@@ -120,10 +120,10 @@ impl PeerConnections {
     /// That something given for a fetch waits for its client, that this takes some, or that all is queued.
     pub(crate) fn next_given(&mut self) -> Option<Input> {
         let giving = self.exchange.take_giving().map(|(link, fetch)| Input::Giving { link, fetch });
-        giving.or_else(|| self.next_taken()).or_else(|| self.next_queued())
+        giving.or_else(|| self.next_drained()).or_else(|| self.next_queued())
     }
 
-    fn next_taken(&mut self) -> Option<Input> {
+    fn next_drained(&mut self) -> Option<Input> {
         self.exchange.take_drained().map(|(link, fetch)| Input::Drained { link, fetch })
     }
 

@@ -64,7 +64,7 @@ M shows members, hello greets one, help tells all, Q leaves";
 /// Every command there is, for a person, in lines as long as those.
 pub const HELP: &str = "\
 ? KEY  asks every servent within reach for a key, such as:
-       ? coffee; a shared file's whole name is a key too
+       ? coffee; a shared file's name is a key, if one word
 find   finds what files within reach have all these words in
        name or description, such as: find lighthouse barra
 get    fetches a file by its name or the first digits of

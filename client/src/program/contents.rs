@@ -24,8 +24,6 @@ const FOUND_MAX: usize = 65_536;
 const HOLDERS_NAMED_MAX: usize = 64;
 /// Columns of a terminal that names are aligned within.
 const NAME_COLUMNS_MAX: usize = 40;
-/// The digits of a hash that are shown.
-const HASH_SHORT_COLUMNS: usize = 12;
 
 /// What was found so far, by name and hash.
 #[derive(Debug, Default)]
@@ -189,8 +187,8 @@ fn aligned(rows: &[[String; 6]], columns: usize) -> String {
         widths.filter(|width| *width <= most).max().unwrap_or_default()
     };
     let [number_width, size_width] = [widest(|row| &row[0], usize::MAX), widest(|row| &row[2], usize::MAX)];
-    let holders_width = widest(|row| &row[4], usize::MAX);
-    let others_width = number_width + size_width + HASH_SHORT_COLUMNS + holders_width + 4 * "  ".len();
+    let [hash_width, holders_width] = [widest(|row| &row[3], usize::MAX), widest(|row| &row[4], usize::MAX)];
+    let others_width = number_width + size_width + hash_width + holders_width + 4 * "  ".len();
     // A name that is longer makes its own row longer, and no other.
     let name_width = widest(|row| &row[1], columns.saturating_sub(others_width).min(NAME_COLUMNS_MAX));
     let mut text = String::new();

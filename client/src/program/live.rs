@@ -10,11 +10,10 @@ use std::time::{Duration, Instant};
 use common::fetch::FetchProgress;
 use common::recent_rate::RecentRate;
 use rustix::stdio::stderr;
-use servent::patient;
+use servent::{output, patient};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::program::get::humane_bytes;
-use crate::program::terminal;
 
 /// Cells of the bar.
 const BAR_CELLS: usize = 20;
@@ -54,7 +53,7 @@ impl LiveLine {
 
     fn draw(&self) {
         // In the last column a terminal is about to begin another row.
-        let columns = terminal::columns(stderr()) - 1;
+        let columns = output::columns(stderr()) - 1;
         // The cursor waits at its beginning, from where all of it is cleared; so is the ^C that a terminal puts there.
         put(format_args!("{CLEAR}{}\r", self.so_far.drawn(columns)));
     }

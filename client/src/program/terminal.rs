@@ -6,7 +6,7 @@
 use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -19,7 +19,8 @@ use anyhow::Context;
 use rustix::fs::{OFlags, fcntl_getfl, fstat};
 use rustix::io::write;
 use rustix::stdio::{dup2_stdin, dup2_stdout, stdin, stdout};
-use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr, ttyname};
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr, ttyname};
+use servent::output;
 use servent::signals::is_ignored;
 use signal_hook::consts::{SIGHUP, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -27,18 +28,9 @@ use signal_hook::iterator::Signals;
 /// Ends the editing of a line: pastes come without marks again (DEC mode 2004), and the shell's prompt begins a line.
 const LEAVE_LINE: &[u8] = b"\x1b[?2004l\r\n";
 
-/// How wide a terminal is taken to be that does not say.
-const COLUMNS_USUAL: usize = 80;
-
-/// How wide it is now.
-pub(crate) fn columns(terminal: impl AsFd) -> usize {
-    let told = tcgetwinsize(terminal).map_or(0, |size| usize::from(size.ws_col));
-    if told == 0 { COLUMNS_USUAL } else { told }
-}
-
-/// The same of the one that results are shown on.
+/// How wide the one is that results are shown on.
 pub(crate) fn columns_of_results() -> usize {
-    columns(stdout())
+    output::columns(stdout())
 }
 
 /// Opens the terminal once more, in place of what was inherited. Who shares a descriptor shares its mode: the line editor

@@ -18,7 +18,7 @@ pub(super) struct HowFar {
     /// Bytes of those that were taken up, also of the one that is being hashed.
     taken_up: u64,
     hashed: u64,
-    /// When hashing did.
+    /// When hashing began.
     began: Instant,
     rate: RecentRate,
 }
