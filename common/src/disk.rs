@@ -12,6 +12,7 @@ use crate::content::{Blocks, FileStamp};
 use crate::link::LinkId;
 use crate::member_file::KnownMember;
 use crate::store::Store;
+use crate::written::StoreChange;
 
 /// Something to be done where whoever does it has to wait.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +35,8 @@ pub enum Job {
     ReadBlocks(BlocksToRead),
     /// Read the hashes of such blocks. Comes back as [`JobDone::HashesRead`].
     ReadHashes(HashesToRead),
+    /// Put these changes on the disk, all or none, in this order. Comes back as [`JobDone::Committed`].
+    Commit(Vec<StoreChange>),
     /// Let go of data that was replaced: freeing much memory takes long. Nothing comes back.
     Free(Arc<Store>),
 }
@@ -52,6 +55,8 @@ pub enum JobDone {
     DataRead(Result<Arc<Store>, String>),
     /// Who is known was written down.
     MembersKept(Result<(), String>),
+    /// Changes are on the disk, whatever becomes of the machine, or none of them is known to be.
+    Committed(Result<(), CommitFailure>),
     /// The directory was looked through.
     LookedThrough(Result<LookedThrough, String>),
     /// Blocks were read. Whoever performs a mind's outputs has them queued on the link, and tells the mind
@@ -133,6 +138,15 @@ pub enum ReadFailure {
     NotTried(String),
 }
 
+/// Why changes are not on the disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CommitFailure {
+    /// There is no room for them. None of them is there, and others may be put there later.
+    Full(String),
+    /// The disk has failed: what is there of them nobody knows, and nothing is put there any more.
+    Failed(String),
+}
+
 /// What came of looking through the directory that is shared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LookedThrough {
@@ -165,6 +179,7 @@ impl Job {
                 let read = Err(ReadFailure::NotTried(reason.to_owned()));
                 Some(JobDone::HashesRead { link: *link, fetch: *fetch, first: *first, read })
             }
+            Job::Commit(_) => Some(JobDone::Committed(Err(CommitFailure::Full(reason.to_owned())))),
             Job::Free(_) => None,
         }
     }

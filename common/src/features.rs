@@ -13,7 +13,7 @@ impl Features {
 
     /// What those are called that were given out, each at the place of its bit: in the order of building, and none is
     /// ever given out again.
-    pub const NAMES: &'static [&'static str] = &["back", "ttl", "members", "content"];
+    pub const NAMES: &'static [&'static str] = &["back", "ttl", "members", "content", "writes"];
 
     /// Answers that come back the way their query came.
     pub const BACK: Features = Features(1 << 0);
@@ -26,6 +26,9 @@ impl Features {
 
     /// Contents: asked for, listed and given.
     pub const CONTENT: Features = Features(1 << 3);
+
+    /// Changes that clients have their contact keep, and keys that they watch.
+    pub const WRITES: Features = Features(1 << 4);
 
     /// Those that were not: what they mean is known to those who come later.
     pub const NOT_GIVEN_OUT: Features = Features(u16::MAX << Features::NAMES.len());

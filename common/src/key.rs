@@ -2,6 +2,7 @@
 //!
 //! How a key is found in a servent's data is `store`; how it is shown to a person is `text`.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use crate::limits::KEY_BYTES_MAX;
 use crate::text::Escaped;
 
 /// A key of 1 to [`KEY_BYTES_MAX`] bytes.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(Arc<[u8]>);
 
 /// Why bytes are not a key.
@@ -36,6 +37,13 @@ impl Key {
     /// The bytes of the key.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// In a table by keys it is found by its bytes.
+impl Borrow<[u8]> for Key {
+    fn borrow(&self) -> &[u8] {
         &self.0
     }
 }

@@ -89,3 +89,5 @@ pub mod store;
 pub mod text;
 pub mod time;
 pub mod wire;
+pub mod write;
+pub mod written;

@@ -205,7 +205,7 @@ pub const CONTENT_BYTES_MAX: u64 = BLOCKS_MAX as u64 * BLOCK_BYTES_MAX as u64;
 /// Longest name of a shared file, in bytes: its path from the directory.
 pub const FILE_NAME_BYTES_MAX: usize = 1024;
 /// As much of what a file is described as is told with it, in bytes.
-pub const DESCRIPTION_BYTES_MAX: usize = 256;
+pub const DESCRIPTION_BYTES_MAX: usize = 1024;
 /// Files shared by one servent.
 pub const SHARED_FILES_MAX: usize = 1_000_000;
 /// How long after the last looking through of a shared directory the next begins.
@@ -246,6 +246,23 @@ pub const UPLOAD_IDLE_MAX: Duration = Duration::from_secs(30);
 /// Blocks asked for at once.
 pub const BLOCKS_WANTED_MAX: u32 = 64;
 const _: () = assert!(BLOCK_BYTES_MAX + 1024 < FRAME_BYTES_MAX);
+
+// ---- writes ----
+
+/// Bytes of writes that wait to be on the disk, over all clients. None has more of them than are left for all others, and whoever
+/// comes to that is not read until some are.
+pub const WRITES_WAITING_BYTES_MAX: usize = 16 * 1024 * 1024;
+const _: () = assert!(8 * FRAME_BYTES_MAX < WRITES_WAITING_BYTES_MAX);
+/// Bytes of writes that are put on the disk at once.
+pub const COMMIT_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Bytes of keys, values, names and descriptions that were written and are kept.
+pub const WRITTEN_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Keys and names that were written and are kept.
+pub const WRITTEN_KEYS_MAX: usize = 1_048_576;
+/// Keys that one client watches.
+pub const WATCHES_PER_CLIENT_MAX: usize = 64;
+/// After how long a client is told anew of a key that it watches, where it has not read what it was told before.
+pub const CHANGED_AGAIN_PAUSE: Duration = Duration::from_millis(250);
 
 // ---- calls ----
 
@@ -334,7 +351,9 @@ const _: () = assert!(BLOCKS_ASKED_BYTES_MAX <= BLOCKS_WANTED_MAX as usize * BLO
 pub const BLOCKS_ASKED_BYTES_LOW: usize = BLOCKS_ASKED_BYTES_MAX / 2;
 /// Bytes of blocks that have come and are not in the file, together with those that are asked for.
 pub const BLOCKS_HELD_BYTES_MAX: usize = 2 * BLOCKS_ASKED_BYTES_MAX;
-/// Longest command line a client reads: the longest key and the words around it.
-pub const COMMAND_BYTES_MAX: usize = KEY_BYTES_MAX + 64;
+/// Writes that one client may have sent and not been told of.
+pub const WRITES_PENDING_MAX: usize = 4_096;
+/// Longest command line a client reads: longer values are put from a file.
+pub const COMMAND_BYTES_MAX: usize = 64 * 1024;
 /// Connections a client accepts on its answer address at once.
 pub const CLIENT_CONNECTIONS_MAX: usize = 4_096;

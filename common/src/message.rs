@@ -13,6 +13,7 @@ use crate::features::Features;
 use crate::limits::{FRAME_BYTES_MAX, SERVENT_FRAME_BYTES_MAX};
 use crate::member::{Greet, Greeted, Member, Peers, PeersWanted};
 use crate::query::{Answer, Ask, BroughtAnswer, ContactName, Query, QueryId, Tally};
+use crate::write::{Changed, Unwatch, Watch, Write, Written};
 
 pub use crate::servent_id::{Identity, ServentId};
 
@@ -67,6 +68,16 @@ pub enum Message {
     BlocksWanted(BlocksWanted),
     /// Holder to client: one of them.
     Block(Block),
+    /// Client to contact: this is to be kept.
+    Write(Write),
+    /// Contact to client: this came of it.
+    Written(Written),
+    /// Client to contact: the value of a key is to be told, now and whenever it changes.
+    Watch(Watch),
+    /// Client to contact: it is not to be told any more.
+    Unwatch(Unwatch),
+    /// Contact to client: the value of a key that is watched.
+    Changed(Changed),
 }
 
 impl Message {
@@ -96,6 +107,9 @@ impl Message {
             | Message::HashPart(_)
             | Message::BlocksWanted(_)
             | Message::Block(_) => Features::CONTENT,
+            Message::Write(_) | Message::Written(_) | Message::Watch(_) | Message::Unwatch(_) | Message::Changed(_) => {
+                Features::WRITES
+            }
             // Of these nothing can be new: a hello comes before anything is offered, and a goodbye is one whatever its
             // reason.
             Message::Hello(_)
@@ -121,6 +135,9 @@ impl Message {
             Message::ListPart(part) => size_of::<Message>() + part.entries.bytes_count(),
             Message::HashPart(part) => size_of::<Message>() + size_of_val(part.hashes.as_slice()),
             Message::Block(block) => size_of::<Message>() + block.bytes.len(),
+            Message::Write(write) => size_of::<Message>() + write.change.bytes_count(),
+            Message::Watch(watch) => size_of::<Message>() + watch.key.as_bytes().len(),
+            Message::Changed(changed) => size_of::<Message>() + changed.value.as_ref().map_or(0, |value| value.len()),
             Message::Hello(_)
             | Message::Goodbye(_)
             | Message::Ping
@@ -134,7 +151,9 @@ impl Message {
             | Message::Opened(_)
             | Message::Refused(_)
             | Message::HashesWanted(_)
-            | Message::BlocksWanted(_) => size_of::<Message>(),
+            | Message::BlocksWanted(_)
+            | Message::Written(_)
+            | Message::Unwatch(_) => size_of::<Message>(),
         }
     }
 
@@ -166,6 +185,11 @@ impl Message {
             Message::HashPart(_) => "hash part",
             Message::BlocksWanted(_) => "blocks wanted",
             Message::Block(_) => "block",
+            Message::Write(_) => "write",
+            Message::Written(_) => "written",
+            Message::Watch(_) => "watch",
+            Message::Unwatch(_) => "unwatch",
+            Message::Changed(_) => "changed",
         }
     }
 }

@@ -184,6 +184,8 @@ impl Overlay {
             }
             Input::Disk(JobDone::DataRead(read)) => self.on_data_read(read, out),
             Input::Disk(JobDone::MembersKept(kept)) => self.rooms.on_members_kept(kept),
+            // Nobody has anything kept yet.
+            Input::Disk(JobDone::Committed(_)) => {}
             Input::Disk(JobDone::LookedThrough(looked)) => self.on_looked_through(now, looked, out),
             Input::Giving { link, fetch } => self.on_giving(now, (link, fetch)),
             Input::Drained { link, fetch } => self.on_drained(now, (link, fetch)),

@@ -317,7 +317,12 @@ impl Session {
             | Message::HashesWanted(_)
             | Message::HashPart(_)
             | Message::BlocksWanted(_)
-            | Message::Block(_) => false,
+            | Message::Block(_)
+            | Message::Write(_)
+            | Message::Written(_)
+            | Message::Watch(_)
+            | Message::Unwatch(_)
+            | Message::Changed(_) => false,
         }
     }
 

@@ -26,6 +26,7 @@ use common::message::{Brought, Handed, Hello, Message, Request, Role, ServentId}
 use common::query::{self, AnswerBody, Ask, BroughtAnswer, BroughtBody, Query, QueryId, Tally, Via};
 use common::session::{EndReason, Ending, FilesListed, GreetingEnded, MembersListed, Report};
 use common::text::Escaped;
+use common::write::{Changed, Watch, Write, Written};
 use sim::world::story_world::{ClientPlan, Hearing, NodeId, Record, ServentPlan, StoryWorld};
 
 #[test]
@@ -518,6 +519,14 @@ impl Story {
                 format!("blocks wanted: {count} from {first} on")
             }
             Message::Block(Block { block, bytes, .. }) => format!("block {block}, {} bytes", bytes.len()),
+            Message::Write(Write { change, .. }) => {
+                format!("write: {} {}", change.command(), Escaped::new(change.subject()))
+            }
+            Message::Written(Written { outcome, .. }) => format!("written: {}", outcome.word()),
+            Message::Watch(Watch { key, .. }) => format!("watch {key}"),
+            Message::Unwatch(_) => "unwatch".to_owned(),
+            Message::Changed(Changed { value: None, .. }) => "changed: no value".to_owned(),
+            Message::Changed(Changed { value: Some(value), .. }) => format!("changed: {}", Escaped::new(value)),
         }
     }
 

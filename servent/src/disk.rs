@@ -41,8 +41,9 @@ const LONG_READS: usize = 2;
 const MEMBERS: usize = 3;
 const SHARE: usize = 4;
 const SHORT_READS: usize = 5;
+const COMMITS: usize = 6;
 
-const LANES: [Row; 6] = [
+const LANES: [Row; 7] = [
     // A resolver may hang for half a minute, and one name says nothing of the next: as many threads as there may be
     // look-ups, one for each neighbor at a time, so that no name waits for another.
     Row { name: "names", threads_max: NEIGHBORS_MAX, jobs_max: NEIGHBORS_MAX, gives_way: false },
@@ -56,6 +57,8 @@ const LANES: [Row; 6] = [
     Row { name: "share", threads_max: 1, jobs_max: 1, gives_way: true },
     // One for each content that is given out. A disk that has to turn for one may have the next in its cache.
     Row { name: "short reads", threads_max: 4, jobs_max: UPLOADS_MAX, gives_way: true },
+    // One at a time: what comes meanwhile is in the next.
+    Row { name: "commits", threads_max: 1, jobs_max: 1, gives_way: false },
 ];
 
 fn lane_of(job: &Job) -> usize {
@@ -65,6 +68,7 @@ fn lane_of(job: &Job) -> usize {
         Job::ReadData | Job::Free(_) => LONG_READS,
         Job::KeepMembers(_) => MEMBERS,
         Job::LookThrough(_) => SHARE,
+        Job::Commit(_) => COMMITS,
         Job::ReadBlocks(_) | Job::ReadHashes(_) => SHORT_READS,
     }
 }
@@ -302,6 +306,7 @@ mod tests {
             JobDone::DataRead(_)
             | JobDone::MembersKept(_)
             | JobDone::LookedThrough(_)
+            | JobDone::Committed(_)
             | JobDone::BlocksRead { .. }
             | JobDone::HashesRead { .. } => None,
         }

@@ -50,6 +50,7 @@ pub(crate) fn perform(files: &Files, job: Job, rooms: Vec<BlockRoom>) -> Option<
             let read = share.reader().read_hashes(&wanted.content, wanted.first, wanted.count);
             Some(JobDone::HashesRead { link: wanted.link, fetch: wanted.fetch, first: wanted.first, read })
         }
+        Job::Commit(_) => job.failed("nothing is kept"),
         Job::Free(store) => {
             drop(store);
             None

@@ -57,6 +57,7 @@ pub(crate) fn start(options: &Options, signals: Signals) -> anyhow::Result<(Serv
         shares: share.is_some(),
         shared_with: options.share_to.iter().map(IpNet::trunc).collect(),
         share_bytes_per_second: options.share_rate,
+        ..Config::default()
     };
     let events = options.events.as_ref();
     let events = events.map(|path| EventsFile::open(path, advertised, config.servent_id)).transpose()?;

@@ -2,6 +2,7 @@
 //!
 //! Words and their limits. Where they are looked for is `catalogue`.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -117,6 +118,13 @@ impl FileName {
     /// The bytes of the name.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// In a table by names it is found by its bytes.
+impl Borrow<[u8]> for FileName {
+    fn borrow(&self) -> &[u8] {
         &self.0
     }
 }

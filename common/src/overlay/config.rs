@@ -1,6 +1,7 @@
 //! What one servent is told when it starts.
 
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::sync::Arc;
 
 use ipnet::IpNet;
 
@@ -9,6 +10,7 @@ use crate::limits::TTL_DEFAULT;
 use crate::member_file::KnownMember;
 use crate::message::ServentId;
 use crate::random::Secret;
+use crate::written::WrittenData;
 
 /// What one servent is told when it starts. What is said of nobody has its default: no neighbors, the usual TTL.
 #[derive(Clone, Debug)]
@@ -42,6 +44,12 @@ pub struct Config {
     pub shared_with: Vec<IpNet>,
     /// How many bytes of files all of them together are given in a second, where that is limited.
     pub share_bytes_per_second: Option<u64>,
+    /// What was written before and is kept; nothing where nothing is.
+    pub written: Option<Arc<WrittenData>>,
+    /// Whether its disk has failed, so that nothing more is kept.
+    pub is_read_only: bool,
+    /// Whether only those of the shared files are offered that are published.
+    pub published_only: bool,
 }
 
 impl Default for Config {
@@ -61,6 +69,9 @@ impl Default for Config {
             shares: false,
             shared_with: Vec::new(),
             share_bytes_per_second: None,
+            written: None,
+            is_read_only: false,
+            published_only: false,
         }
     }
 }

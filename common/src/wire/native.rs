@@ -3,9 +3,10 @@
 //!
 //! docs/PROTOCOL.md describes the same bytes so that they can be produced without this crate. The types here are the
 //! format: a new variant comes behind the others, nothing is reordered, and no field is added to what there is. This is
-//! the only file, with its chapter `content`, that names bincode, and it checks what bincode does not: sizes of keys, values and paths, and that a frame ends where its message does.
+//! the only file, with its chapters `content` and `writes`, that names bincode, and it checks what bincode does not: sizes of keys, values and paths, and that a frame ends where its message does.
 
 mod content;
+mod writes;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -35,6 +36,11 @@ use crate::query::{
 use content::{
     WireEntries, WireHave, block_from_wire, blocks_wanted_from_wire, entries_from_wire, entries_to_wire,
     hash_part_from_wire, hashes_wanted_from_wire, have_to_wire, opened_from_wire, refused_from_wire,
+};
+
+use crate::write::{Changed, Unwatch, Watch, Write, Written};
+use writes::{
+    WireChange, WireOutcome, change_from_wire, change_to_wire, outcome_from_wire, outcome_to_wire, value_from_wire,
 };
 
 use crate::wire::codec::{Codec, EncodeError, FirstBytes, Position, ReadFrame, VERSION, WireError};
@@ -162,6 +168,25 @@ enum Body<'a> {
         fetch: u32,
         block: u32,
         bytes: &'a [u8],
+    },
+    Write {
+        sequence: u64,
+        change: WireChange<'a>,
+    },
+    Written {
+        sequence: u64,
+        outcome: WireOutcome,
+    },
+    Watch {
+        sequence: u64,
+        key: &'a [u8],
+    },
+    Unwatch {
+        sequence: u64,
+    },
+    Changed {
+        sequence: u64,
+        value: Option<&'a [u8]>,
     },
 }
 
@@ -460,6 +485,15 @@ fn to_wire(message: &Message) -> Result<Body<'_>, EncodeError> {
             Body::BlocksWanted { fetch: *fetch, first: *first, count: *count }
         }
         Message::Block(Block { fetch, block, bytes }) => Body::Block { fetch: *fetch, block: *block, bytes },
+        Message::Write(Write { sequence, change }) => {
+            Body::Write { sequence: *sequence, change: change_to_wire(change) }
+        }
+        Message::Written(Written { sequence, outcome }) => {
+            Body::Written { sequence: *sequence, outcome: outcome_to_wire(*outcome) }
+        }
+        Message::Watch(Watch { sequence, key }) => Body::Watch { sequence: *sequence, key: key.as_bytes() },
+        Message::Unwatch(Unwatch { sequence }) => Body::Unwatch { sequence: *sequence },
+        Message::Changed(Changed { sequence, value }) => Body::Changed { sequence: *sequence, value: value.as_deref() },
     })
 }
 
@@ -554,6 +588,17 @@ fn from_wire(body: Body<'_>) -> Result<Message, String> {
             Message::BlocksWanted(blocks_wanted_from_wire(fetch, first, count)?)
         }
         Body::Block { fetch, block, bytes } => Message::Block(block_from_wire(fetch, block, bytes)?),
+        Body::Write { sequence, change } => Message::Write(Write { sequence, change: change_from_wire(&change)? }),
+        Body::Written { sequence, outcome } => {
+            Message::Written(Written { sequence, outcome: outcome_from_wire(&outcome)? })
+        }
+        Body::Watch { sequence, key } => {
+            Message::Watch(Watch { sequence, key: Key::new(key).map_err(|error| error.to_string())? })
+        }
+        Body::Unwatch { sequence } => Message::Unwatch(Unwatch { sequence }),
+        Body::Changed { sequence, value } => {
+            Message::Changed(Changed { sequence, value: value.map(value_from_wire).transpose()?.map(Into::into) })
+        }
     })
 }
 

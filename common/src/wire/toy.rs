@@ -64,7 +64,12 @@ impl Codec for Toy {
             | Message::HashesWanted(_)
             | Message::HashPart(_)
             | Message::BlocksWanted(_)
-            | Message::Block(_) => return Ok(Vec::new()),
+            | Message::Block(_)
+            | Message::Write(_)
+            | Message::Written(_)
+            | Message::Watch(_)
+            | Message::Unwatch(_)
+            | Message::Changed(_) => return Ok(Vec::new()),
             Message::Request(Request { sequence, ask, ttl: _ }) => format!("toy? request {sequence} {}", asked(ask)?),
             Message::Query(query) => {
                 let Query {

@@ -130,7 +130,12 @@ fn encode(message: &Message) -> Result<Vec<u8>, EncodeError> {
         | Message::HashesWanted(_)
         | Message::HashPart(_)
         | Message::BlocksWanted(_)
-        | Message::Block(_) => {}
+        | Message::Block(_)
+        | Message::Write(_)
+        | Message::Written(_)
+        | Message::Watch(_)
+        | Message::Unwatch(_)
+        | Message::Changed(_) => {}
     }
     Ok(out)
 }

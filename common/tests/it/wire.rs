@@ -22,6 +22,7 @@ mod cutting;
 mod golden;
 mod malformed;
 mod page;
+mod writes;
 
 use super::*;
 use crate::support::frames::{framed, greeted, opening_hello};
@@ -84,4 +85,21 @@ fn entry_of(name: &[u8], size: u64, hash: ContentHash, description: &[u8], have:
 /// Bytes as hex digits: a difference in them can be read.
 fn shown(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x} ")).collect()
+}
+
+/// That as many are heard as there may be, and that one more is refused in these words; `body` is given how many.
+#[track_caller]
+fn assert_limit(count_max: usize, body: impl Fn(usize) -> Vec<u8>, words: &str) {
+    let heard = |count| heard_by(&mut greeted(), &framed(&[bytes("00"), body(count)].concat()));
+    assert!(heard(count_max).is_ok(), "{count_max}: {:?}", heard(count_max));
+    assert_eq!(heard(count_max + 1), is_malformed(words));
+}
+
+/// A number of bytes, and then so many of them.
+fn run_of(count: usize, byte: u8) -> Vec<u8> {
+    [&[0xfc], u32::try_from(count).unwrap().to_be_bytes().as_slice(), &vec![byte; count]].concat()
+}
+
+fn is_malformed(words: &str) -> Result<Vec<Message>, WireError> {
+    Err(WireError::Malformed(words.to_owned()))
 }

@@ -49,6 +49,8 @@ fn is_taken(position: Position, body: &[u8]) -> bool {
             | Message::Open(_)
             | Message::HashesWanted(_)
             | Message::BlocksWanted(_)
+            | Message::Watch(_)
+            | Message::Unwatch(_)
     );
     assert!(!is_for_servents || again.body_bytes_count() <= SERVENT_FRAME_BYTES_MAX, "no servent takes {again:?}");
     let same = ReadFrame { message: Some(message.clone()), stamp, bytes_count: again.as_bytes().len() };

@@ -516,6 +516,7 @@ impl Driver {
                 let read = self.giving.read_hashes(reader, &job);
                 Some(JobDone::HashesRead { link, fetch, first, read })
             }
+            Job::Commit(_) => Some(JobDone::Committed(Ok(()))),
             Job::Free(_) => None,
         };
         if let Some(done) = done {

@@ -4,6 +4,7 @@ use super::golden::{KINDS_COUNT, kind};
 use super::*;
 use common::address::canonical;
 use common::content::transfer::Refusal;
+use common::write::{Change, Changed, Unwatch, Watch, Write, WriteOutcome, WriteRefusal, Written};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::strategy::ValueTree;
@@ -135,7 +136,38 @@ fn any_message() -> impl Strategy<Value = Message> {
             any_address().prop_map(|address| Message::Greet(Greet { address })),
             any_greeted().prop_map(Message::Greeted),
         ];
-    prop_oneof![2 => of_queries_and_members, 1 => of_contents()]
+    prop_oneof![2 => of_queries_and_members, 1 => of_contents(), 1 => of_writes()]
+}
+
+/// What is said of writes.
+fn of_writes() -> impl Strategy<Value = Message> {
+    let value = || {
+        prop_oneof![
+            8 => prop::collection::vec(any::<u8>(), 0..300),
+            1 => (any::<u8>(), 0..=VALUE_BYTES_MAX).prop_map(|(byte, length)| vec![byte; length]),
+        ]
+        .prop_map(Arc::<[u8]>::from)
+    };
+    let key = || prop::collection::vec(any::<u8>(), 1..=40).prop_map(|bytes| Key::new(&bytes).expect("a key"));
+    let text = prop::collection::vec(any::<u8>(), 0..=DESCRIPTION_BYTES_MAX).prop_map(Arc::<[u8]>::from);
+    let change = prop_oneof![
+        (key(), value()).prop_map(|(key, value)| Change::Put { key, value }),
+        key().prop_map(|key| Change::Delete { key }),
+        (any_file_name(200), text).prop_map(|(name, text)| Change::Publish { name, text }),
+        any_file_name(200).prop_map(|name| Change::Unpublish { name }),
+    ];
+    let outcomes = [WriteOutcome::Stored, WriteOutcome::Replaced, WriteOutcome::Deleted, WriteOutcome::Absent];
+    let outcomes = outcomes.into_iter().chain([WriteOutcome::Present]);
+    let outcomes = outcomes.chain(WriteRefusal::ALL.map(WriteOutcome::Refused)).collect::<Vec<_>>();
+    prop_oneof![
+        2 => (number(), change).prop_map(|(sequence, change)| Message::Write(Write { sequence, change })),
+        2 => (number(), prop::sample::select(outcomes))
+            .prop_map(|(sequence, outcome)| Message::Written(Written { sequence, outcome })),
+        1 => (number(), key()).prop_map(|(sequence, key)| Message::Watch(Watch { sequence, key })),
+        1 => number().prop_map(|sequence| Message::Unwatch(Unwatch { sequence })),
+        1 => (number(), prop::option::of(value()))
+            .prop_map(|(sequence, value)| Message::Changed(Changed { sequence, value })),
+    ]
 }
 
 /// What is said of contents beside asks and answers.

@@ -11,23 +11,6 @@ fn heard_in(body: &str) -> Result<Vec<Message>, WireError> {
     heard_by(&mut greeted(), &framed(&stamped(body)))
 }
 
-fn malformed(words: &str) -> Result<Vec<Message>, WireError> {
-    Err(WireError::Malformed(words.to_owned()))
-}
-
-/// That as many are heard as there may be, and that one more is refused in these words; `body` is given how many.
-#[track_caller]
-fn assert_limit(count_max: usize, body: impl Fn(usize) -> Vec<u8>, words: &str) {
-    let heard = |count| heard_by(&mut greeted(), &framed(&[bytes("00"), body(count)].concat()));
-    assert!(heard(count_max).is_ok(), "{count_max}: {:?}", heard(count_max));
-    assert_eq!(heard(count_max + 1), malformed(words));
-}
-
-/// A number of bytes, and then so many of them.
-fn run_of(count: usize, byte: u8) -> Vec<u8> {
-    [&[0xfc], u32::try_from(count).unwrap().to_be_bytes().as_slice(), &vec![byte; count]].concat()
-}
-
 #[test]
 fn what_is_said_of_contents_follows_its_rules() {
     let entries = |entry: &str| format!("11 00 01 {entry} 00 00");
@@ -75,7 +58,7 @@ fn what_is_said_of_contents_follows_its_rules() {
         ("13 fd 0000000000000001 00 01".to_owned(), "a number is too wide for its field"),
         ("18 00 00 05 6661726f".to_owned(), "it ends before its message does"),
     ] {
-        assert_eq!(heard_in(&body), malformed(words), "{body}");
+        assert_eq!(heard_in(&body), is_malformed(words), "{body}");
     }
     for body in [
         // No words are all there is; what is told may be nothing, and of no blocks.
@@ -116,7 +99,7 @@ fn what_is_said_of_contents_may_have_its_limits_and_not_one_more() {
         let entry = bytes(ENTRY.strip_suffix(" 00").unwrap());
         [bytes("11 00 01"), entry, run_of(length, 0xff), bytes("01 00 00")].concat()
     };
-    assert_limit(DESCRIPTION_BYTES_MAX, described, "a description of 257 bytes, where 256 is the most");
+    assert_limit(DESCRIPTION_BYTES_MAX, described, "a description of 1025 bytes, where 1024 is the most");
     let entries = |count| {
         let all = bytes(&format!("{ENTRY} 01")).repeat(count);
         [bytes("11 00"), vec![u8::try_from(count).unwrap()], all, bytes("00 00")].concat()
@@ -171,7 +154,7 @@ fn entries_may_have_a_limit_together_and_no_byte_more() {
     }
     for message in said(761) {
         let refused = "entries that count for 4097 bytes, where 4096 is the most";
-        assert_eq!(heard_by(&mut greeted(), &frame(&message)), malformed(refused), "{}", message.name());
+        assert_eq!(heard_by(&mut greeted(), &frame(&message)), is_malformed(refused), "{}", message.name());
     }
 }
 

@@ -1,11 +1,13 @@
 //! The golden bytes: every message, and every form of a number.
 
 mod contents;
+mod writes;
 
 use super::*;
 use common::content::transfer::Refusal;
 use common::link::SendError;
 use common::wire::VERSION;
+use common::write::{Change, Write, WriteOutcome, WriteRefusal, Written};
 
 const SEQUENCE: u64 = 0x0123_4567_89ab_cdef;
 
@@ -19,6 +21,7 @@ pub(super) struct Golden {
 pub(super) fn golden_messages() -> Vec<Golden> {
     let mut golden = messages_but_of_contents();
     golden.extend(contents::golden_messages());
+    golden.extend(writes::golden_messages());
     golden
 }
 
@@ -464,11 +467,36 @@ pub(super) fn kind(message: &Message) -> usize {
         Message::HashesWanted(_) => 45,
         Message::HashPart(_) => 46,
         Message::BlocksWanted(_) => 47,
-        Message::Block(_) => KINDS_COUNT - 1,
+        Message::Block(_) => 48,
+        Message::Write(Write { change, .. }) => match change {
+            Change::Put { .. } => 49,
+            Change::Delete { .. } => 50,
+            Change::Publish { .. } => 51,
+            Change::Unpublish { .. } => 52,
+        },
+        Message::Written(Written { outcome, .. }) => match outcome {
+            WriteOutcome::Stored => 53,
+            WriteOutcome::Replaced => 54,
+            WriteOutcome::Deleted => 55,
+            WriteOutcome::Absent => 56,
+            WriteOutcome::Present => 57,
+            WriteOutcome::Refused(refusal) => match refusal {
+                WriteRefusal::NoStore => 58,
+                WriteRefusal::NotFromHere => 59,
+                WriteRefusal::StoreFull => 60,
+                WriteRefusal::DiskFull => 61,
+                WriteRefusal::DiskFailed => 62,
+                WriteRefusal::NothingShared => 63,
+                WriteRefusal::Busy => 64,
+            },
+        },
+        Message::Watch(_) => 65,
+        Message::Unwatch(_) => 66,
+        Message::Changed(_) => KINDS_COUNT - 1,
     }
 }
 
-pub(super) const KINDS_COUNT: usize = 49;
+pub(super) const KINDS_COUNT: usize = 68;
 
 #[test]
 fn the_preface_is_these_four_bytes() {

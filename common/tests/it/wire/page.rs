@@ -44,6 +44,10 @@ fn the_page_shows_the_golden_bytes() {
         "list behind a name",
         "open",
         "blocks wanted",
+        "put",
+        "written, stored",
+        "watch",
+        "changed",
     ] {
         assert!(examples.iter().any(|(example, _)| *example == name), "no example `{name}`");
     }
@@ -284,6 +288,12 @@ fn limits() -> Vec<(&'static str, String)> {
         UPLOADS_MAX,
         UPLOADS_PER_LINK_MAX,
         UPLOAD_WANTED_MAX,
+        WRITES_WAITING_BYTES_MAX,
+        COMMIT_BYTES_MAX,
+        WRITTEN_BYTES_MAX,
+        WRITTEN_KEYS_MAX,
+        WATCHES_PER_CLIENT_MAX,
+        WRITES_PENDING_MAX,
     );
     let small = named!(|count: u32| grouped(count as usize), BLOCKS_MAX, HASHES_MAX, BLOCKS_WANTED_MAX);
     let spans = named!(
@@ -345,6 +355,7 @@ fn limits() -> Vec<(&'static str, String)> {
         BUSY_PAUSE_MAX,
         ASK_AGAIN_PAUSE,
         HOLDERS_WAIT_DEFAULT,
+        CHANGED_AGAIN_PAUSE,
     );
     [counts.to_vec(), small.to_vec(), spans.to_vec(), hops.to_vec(), times.to_vec()].concat()
 }

@@ -222,7 +222,7 @@ impl Disks {
                 let wait = random.below(if is_slow { pace.slow_read } else { pace.read } + 1);
                 (!is_refused).then_some(wait)
             }
-            Job::LookUp { .. } | Job::ReadData | Job::KeepMembers(_) | Job::Free(_) => None,
+            Job::LookUp { .. } | Job::ReadData | Job::KeepMembers(_) | Job::Commit(_) | Job::Free(_) => None,
         }
     }
 
@@ -232,7 +232,9 @@ impl Disks {
             Job::LookThrough(_) => self.look_through(now, servent),
             Job::ReadBlocks(job) => self.read_blocks(now, servent, job),
             Job::ReadHashes(job) => self.read_hashes(servent, job),
-            Job::LookUp { .. } | Job::ReadData | Job::KeepMembers(_) | Job::Free(_) => (None, DiskNews::Nothing),
+            Job::LookUp { .. } | Job::ReadData | Job::KeepMembers(_) | Job::Commit(_) | Job::Free(_) => {
+                (None, DiskNews::Nothing)
+            }
         }
     }
 
