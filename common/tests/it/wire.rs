@@ -62,6 +62,10 @@ fn answer_address(socket: SocketAddr) -> AnswerAddress {
     AnswerAddress { socket, dialect: Dialect::Native }
 }
 
+fn key_of(text: &str) -> Key {
+    Key::new(text.as_bytes()).expect("a key")
+}
+
 fn key(text: &str) -> Ask {
     ask_for(text.as_bytes())
 }

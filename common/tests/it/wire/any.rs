@@ -318,7 +318,7 @@ fn member() -> impl Strategy<Value = Member> {
 fn every_kind_of_message_is_drawn() {
     let mut runner = TestRunner::deterministic();
     let mut drawn = [false; KINDS_COUNT];
-    for _ in 0..2_000 {
+    for _ in 0..4_000 {
         drawn[kind(&any_message().new_tree(&mut runner).unwrap().current())] = true;
     }
     assert_eq!(drawn, [true; KINDS_COUNT]);

@@ -582,6 +582,7 @@ fn whoever_offers_nothing_is_told_what_everybody_understands_and_nothing_else() 
             Message::Request(Request { ttl: Some(_), .. }) => Features::TTL,
             Message::PeersWanted(_) | Message::Peers(_) | Message::Greet(_) | Message::Greeted(_) => Features::MEMBERS,
             _ if is_of_contents(&message) => Features::CONTENT,
+            message if kind(message) >= 49 => Features::WRITES,
             _ => Features::NONE,
         };
         let needed = back.with(others);
@@ -593,6 +594,7 @@ fn whoever_offers_nothing_is_told_what_everybody_understands_and_nothing_else() 
             Features::TTL,
             Features::MEMBERS,
             Features::CONTENT,
+            Features::WRITES,
             back_and_ttl,
             back_and_content,
         ] {
@@ -620,7 +622,7 @@ fn is_of_contents(message: &Message) -> bool {
         Message::Brought(Brought { answer, .. }) | Message::Handed(Handed { answer, .. }) => {
             matches!(&answer.body, BroughtBody::Whole(body) if is_entries(body))
         }
-        message => kind(message) >= 38,
+        message => (38..49).contains(&kind(message)),
     }
 }
 

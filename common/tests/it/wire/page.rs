@@ -6,6 +6,7 @@ use super::golden::{Golden, golden_messages};
 use super::*;
 use common::exchange::MESSAGES_PER_VISIT;
 use common::limits;
+use common::write::{Change, Write, WriteOutcome, WriteRefusal, Written};
 
 const PAGE: &str = include_str!("../../../../docs/PROTOCOL.md");
 
@@ -137,6 +138,8 @@ fn the_page_numbers_what_stands_inside_of_messages_as_it_is() {
         byte_of(Position::Later, &Message::query(query), place)
     };
     let query = |dialect, contact, place| query_via(Via::Direct, dialect, contact, place);
+    let change = |change| byte_of(Position::Later, &Message::Write(Write { sequence: 0, change }), 3);
+    let outcome = |outcome| byte_of(Position::Later, &Message::Written(Written { sequence: 0, outcome }), 3);
     let servent = Role::Servent { id: ServentId(0), advertised: address("127.0.0.1:0") };
     let mut said = vec![
         ("role", hello(servent), "servent"),
@@ -157,6 +160,16 @@ fn the_page_numbers_what_stands_inside_of_messages_as_it_is() {
         ("brought body", handed(BroughtBody::Whole(entries())), "entries"),
         ("have", have(Have::Runs(Vec::new())), "runs"),
         ("have", have(Have::Partly), "partly"),
+        ("change", change(Change::Put { key: key_of("a"), value: b""[..].into() }), "put"),
+        ("change", change(Change::Delete { key: key_of("a") }), "delete"),
+        ("change", change(Change::Publish { name: file_name(b"a"), text: b""[..].into() }), "publish"),
+        ("change", change(Change::Unpublish { name: file_name(b"a") }), "unpublish"),
+        ("outcome", outcome(WriteOutcome::Stored), "stored"),
+        ("outcome", outcome(WriteOutcome::Replaced), "replaced"),
+        ("outcome", outcome(WriteOutcome::Deleted), "deleted"),
+        ("outcome", outcome(WriteOutcome::Absent), "absent"),
+        ("outcome", outcome(WriteOutcome::Present), "present"),
+        ("outcome", outcome(WriteOutcome::Refused(WriteRefusal::NoStore)), "refused"),
     ];
     let peers = |kind| byte_of(Position::Later, &Message::Peers(Peers { kind, members: Vec::new() }), 2);
     let name = |dialect: Dialect| if dialect == Dialect::OWN { "native" } else { dialect.manners().name };

@@ -22,3 +22,20 @@ fn what_is_said_of_writes_may_have_its_limits_and_not_one_more() {
     let changed = |length| [bytes("1d 00 01"), run_of(length, 0xff)].concat();
     assert_limit(VALUE_BYTES_MAX, changed, "a value of 1048577 bytes, where 1048576 is the most");
 }
+
+#[test]
+fn what_is_said_of_writes_follows_its_rules() {
+    for (body, words) in [
+        ("19 00 00 00 00", "the key is empty"),
+        ("19 00 01 00", "the key is empty"),
+        ("19 00 02 00 00", "the name is empty"),
+        ("19 00 03 02 0061", "the name has a NUL in it"),
+        ("19 00 04 01 61", "a variant is unknown"),
+        ("1a 00 05 07", "a write refused for reason 7"),
+        ("1a 00 06", "a variant is unknown"),
+        ("1b 00 00", "the key is empty"),
+        ("1d 00 02", "a variant is unknown"),
+    ] {
+        assert_eq!(heard_by(&mut greeted(), &framed(&stamped(body))), is_malformed(words), "{body}");
+    }
+}

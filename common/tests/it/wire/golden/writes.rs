@@ -12,12 +12,12 @@ pub(super) fn golden_messages() -> Vec<Golden> {
     vec![
         golden(
             "put",
-            "00000017  00  19  fd 0123456789abcdef  00 03 746561 05 677265656e",
+            "00000016  00  19  fd 0123456789abcdef  00 03 746561 05 677265656e",
             write(Change::Put { key: key_of("tea"), value: b"green"[..].into() }),
         ),
         golden(
             "put of no bytes",
-            "00000012  00  19  fd 0123456789abcdef  00 03 746561 00",
+            "00000011  00  19  fd 0123456789abcdef  00 03 746561 00",
             write(Change::Put { key: key_of("tea"), value: b""[..].into() }),
         ),
         golden(
@@ -56,8 +56,4 @@ pub(super) fn golden_messages() -> Vec<Golden> {
         golden("changed", "0000000a  00  1d  07  01 05 362e322e30", changed(Some(b"6.2.0"))),
         golden("changed, no value", "00000004  00  1d  07  00", changed(None)),
     ]
-}
-
-fn key_of(text: &str) -> Key {
-    Key::new(text.as_bytes()).expect("a key")
 }
