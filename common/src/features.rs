@@ -40,7 +40,8 @@ impl Features {
     pub const OF_MEMBERS: Features = Features::OF_SERVENTS.with(Features::MEMBERS);
 
     /// What a client of this implementation offers.
-    pub const OF_CLIENTS: Features = Features::BACK.with(Features::MEMBERS).with(Features::CONTENT);
+    pub const OF_CLIENTS: Features =
+        Features::BACK.with(Features::MEMBERS).with(Features::CONTENT).with(Features::WRITES);
 
     /// The features of a hello. Of those beyond what is kept nobody here knows what they are.
     #[must_use]

@@ -1,5 +1,6 @@
 //! The client's mind: any number of queries, the answers to each, and the wait of its own that ends each; and the members
-//! its contact knows, the files it shares, and whom it is to greet, if it is asked for.
+//! its contact knows, the files it shares, whom it is to greet, what it is to keep, and of which keys it is to tell, if it is
+//! asked for.
 //!
 //! It holds the resettable deadlines and the rules that cut them short, and asks for values that are too long to be brought
 //! where they are. It does not know a terminal, a socket or how a report is shown; a client of any shape performs its
@@ -17,6 +18,8 @@ mod listing;
 mod membership;
 mod pending;
 mod sequences;
+mod watches;
+mod writes;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -41,6 +44,8 @@ use greetings::AskedGreetings;
 use listing::Listings;
 use pending::{Pending, PendingQueries};
 use sequences::Sequences;
+use watches::AskedWatches;
+use writes::AskedWrites;
 
 pub use doors::{Input, Output, Question, Report, TooManyPending};
 pub use ended::{ENDED_KEPT_MAX, LATE_ANSWERERS_MAX};
@@ -49,11 +54,13 @@ pub use fetches::FetchId;
 pub use files::{FilesListed, FilesPending};
 pub use greetings::{GreetEnd, GreetingEnded, GreetingPending};
 pub use listing::{LISTING_PAGES_MAX, ListingEnd, ListingPending, MembersListed};
+pub use watches::{TooManyWatches, WatchEnd};
+pub use writes::{TooManyWrites, WriteEnd, WriteEnded};
 
 /// Messages that belong to no query and are told one by one, from the end of one query to the first end of one that was
 /// asked after it, or that leaves none pending. With one query at a time that is from the end of each to the end of the
-/// next; with many it is about as long as a query is pending, however many end in that time. A listing of members, or
-/// a greeting, that ends while none is pending is such an end too. Whoever sends more is counted.
+/// next; with many it is about as long as a query is pending, however many end in that time. A listing of members,
+/// a greeting, a write or a watch that ends while none is pending is such an end too. Whoever sends more is counted.
 pub const UNEXPECTED_TOLD_MAX: u64 = 20;
 
 /// Why a value is not fetched from where it is said to be.
@@ -77,6 +84,8 @@ pub struct Session {
     listings: Listings,
     greetings: AskedGreetings,
     files: FileListings,
+    writes: AskedWrites,
+    watches: AskedWatches,
     /// Where the contact was dialled. Only where that is this host may others be there too.
     contact_at: Option<SocketAddr>,
     /// Since they were last counted anew.
@@ -104,6 +113,8 @@ struct Peer {
     manners: Option<&'static Manners>,
     /// What it can do, once it has said so.
     features: Features,
+    /// The longest frame it accepts, once it has said so.
+    frame_bytes_max: usize,
     /// What it was dialled for, where it was not the contact that was dialled.
     fetch: Option<FetchId>,
 }
@@ -139,6 +150,8 @@ impl Session {
             listings: Listings::default(),
             greetings: AskedGreetings::default(),
             files: FileListings::default(),
+            writes: AskedWrites::default(),
+            watches: AskedWatches::default(),
             contact_at: None,
             unexpected_count: 0,
             unexpected_since: 0,
@@ -184,6 +197,10 @@ impl Session {
             Input::Cancel { sequence } if self.files.use_sequence(sequence) => {
                 self.end_files(now, ListingEnd::Cancelled, out);
             }
+            Input::Cancel { sequence } if self.writes.use_sequence(sequence) => {
+                self.give_up_write(now, sequence, WriteEnd::Cancelled, out);
+            }
+            Input::Cancel { sequence } if self.watches.are_open_by(sequence) => self.end_watch(sequence, out),
             Input::Cancel { sequence } => self.end(now, sequence, EndReason::Cancelled, out),
             Input::Deadline => self.on_deadline(now, out),
         }
@@ -207,6 +224,7 @@ impl Session {
     pub fn deadline(&self) -> Option<Time> {
         let links = self.newcomers.deadline().min(self.fetches.deadline());
         let of_contact = self.listings.deadline().min(self.greetings.deadline()).min(self.files.deadline());
+        let of_contact = of_contact.min(self.writes.deadline());
         let deadline = self.pending.deadline().min(of_contact).min(links);
         Some(deadline).filter(|deadline| *deadline != Time::NEVER)
     }
@@ -218,7 +236,10 @@ impl Session {
     }
 
     fn greet(&mut self, now: Time, link: LinkId, address: SocketAddr, fetch: Option<FetchId>, out: &mut Vec<Output>) {
-        self.peers.insert(link, Peer { address, id: None, manners: None, features: Features::NONE, fetch });
+        self.peers.insert(
+            link,
+            Peer { address, id: None, manners: None, features: Features::NONE, frame_bytes_max: 0, fetch },
+        );
         if fetch.is_none() {
             self.newcomers.insert(now, link, ());
         }
@@ -232,10 +253,14 @@ impl Session {
         let Some(peer) = self.peers.get_mut(&link) else { return };
         match message {
             Message::Hello(Hello {
-                role: role @ (Role::Servent { .. } | Role::Nameless), dialect, features, ..
+                role: role @ (Role::Servent { .. } | Role::Nameless),
+                dialect,
+                features,
+                frame_bytes_max,
             }) if peer.manners.is_none() => {
                 peer.manners = Some(dialect.manners());
                 peer.features = features;
+                peer.frame_bytes_max = usize::try_from(frame_bytes_max).unwrap_or(usize::MAX);
                 if let Role::Servent { id, advertised } = role {
                     peer.id = Some(id);
                     peer.address = advertised;
@@ -301,6 +326,8 @@ impl Session {
             Message::Pong => self.listings.on_pong(link),
             Message::Greeted(greeted) => self.on_greeting_told(now, link, greeted, out),
             Message::ListPart(part) => self.on_list_part(now, link, part, out),
+            Message::Written(written) => self.on_written(now, link, written, out),
+            Message::Changed(changed) => self.on_changed(link, changed, out),
             Message::Hello(_)
             | Message::Goodbye(_)
             | Message::Ping
@@ -319,10 +346,8 @@ impl Session {
             | Message::BlocksWanted(_)
             | Message::Block(_)
             | Message::Write(_)
-            | Message::Written(_)
             | Message::Watch(_)
-            | Message::Unwatch(_)
-            | Message::Changed(_) => false,
+            | Message::Unwatch(_) => false,
         }
     }
 
@@ -566,6 +591,8 @@ impl Session {
                 self.greetings.on_contact_lost();
                 self.end_greeting(now, GreetEnd::ContactLost, out);
                 self.end_files(now, ListingEnd::ContactLost, out);
+                self.lose_writes(now, out);
+                self.lose_watches(out);
             }
             _ => log::debug!("{link} closed: {reason}"),
         }
@@ -613,7 +640,7 @@ impl Session {
 
     /// One that nothing is known by which is under way or may still come.
     fn draw_sequence(&mut self) -> u64 {
-        let Session { sequences, pending, ended, fetches, listings, greetings, files, .. } = self;
+        let Session { sequences, pending, ended, fetches, listings, greetings, files, writes, watches, .. } = self;
         sequences.draw(|sequence| {
             pending.include(sequence)
                 || ended.include(sequence)
@@ -621,6 +648,8 @@ impl Session {
                 || listings.use_sequence(sequence)
                 || greetings.use_sequence(sequence)
                 || files.use_sequence(sequence)
+                || writes.use_sequence(sequence)
+                || watches.use_sequence(sequence)
         })
     }
 
@@ -641,6 +670,7 @@ impl Session {
         if self.files.deadline() <= now {
             self.end_files(now, ListingEnd::Silence, out);
         }
+        self.give_up_overdue_writes(now, out);
     }
 
     /// Gives up what has taken too long, one by one: the place of one may be all that is waited for.

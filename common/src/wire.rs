@@ -183,6 +183,13 @@ pub(crate) fn preface(dialect: Dialect) -> &'static [u8] {
     codec_of(dialect).preface()
 }
 
+/// Whether a dialect has words for a write, in a frame that is no longer than somebody said it accepts.
+#[must_use]
+pub(crate) fn can_say_write(dialect: Dialect, message: &Message, frame_bytes_max: usize) -> bool {
+    let frame = Frame::at(Position::Later, dialect, 0, message);
+    frame.is_ok_and(|frame| frame.body_bytes_count() <= frame_bytes_max)
+}
+
 /// Whether a dialect has words for a query, in a frame that is no longer than somebody said it accepts.
 #[must_use]
 pub(crate) fn can_say(dialect: Dialect, query: &Query, frame_bytes_max: usize) -> bool {

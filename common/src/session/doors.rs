@@ -3,6 +3,7 @@
 //! What becomes of it is decided by the mind.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::ending::Ending;
@@ -10,6 +11,8 @@ use super::fetches::FetchId;
 use super::files::FilesListed;
 use super::greetings::GreetingEnded;
 use super::listing::MembersListed;
+use super::watches::WatchEnd;
+use super::writes::WriteEnded;
 use crate::content::search::Entry;
 use crate::features::Features;
 use crate::key::{Key, KeyError};
@@ -114,8 +117,8 @@ pub enum Input {
         /// Why, for the person.
         reason: String,
     },
-    /// Nobody wants a query, a listing or a greeting any more: if it is pending it ends, and what still comes for
-    /// it is no surprise.
+    /// Nobody wants a query, a listing, a greeting or a watch any more, or to know what came of a write: if it is pending it
+    /// ends, and what still comes for it is no surprise. A write is not taken back by that.
     Cancel {
         /// Which.
         sequence: u64,
@@ -216,7 +219,7 @@ pub enum Report {
         message: &'static str,
     },
     /// More of that kind than are told one by one ([`UNEXPECTED_TOLD_MAX`](super::UNEXPECTED_TOLD_MAX)). Told just before the end of a query: one that
-    /// was asked since such an end, or that leaves none pending; or of a listing or a greeting while none is.
+    /// was asked since such an end, or that leaves none pending; or of a listing, a greeting, a write or a watch while none is.
     MoreUnexpected {
         /// How many more.
         count: u64,
@@ -262,5 +265,26 @@ pub enum Report {
         sequence: u64,
         /// How it ended.
         listed: FilesListed,
+    },
+    /// It is over that the contact was to keep something; nothing more is told of it.
+    Written {
+        /// Which write.
+        sequence: u64,
+        /// What came of it.
+        written: WriteEnded,
+    },
+    /// The value of a key that is watched: first what it is, and then what it has become.
+    Changed {
+        /// Which watch.
+        sequence: u64,
+        /// Nothing where the key has none.
+        value: Option<Arc<[u8]>>,
+    },
+    /// A watch is over; nothing more is told of it.
+    WatchEnded {
+        /// Which.
+        sequence: u64,
+        /// What ended it.
+        end: WatchEnd,
     },
 }

@@ -14,6 +14,7 @@ mod greetings;
 mod listing;
 mod many;
 mod tp3;
+mod writes;
 
 use super::*;
 use common::limits::{CLIENT_PENDING_MAX, SILENCE_DEFAULT};

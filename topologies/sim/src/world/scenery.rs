@@ -202,6 +202,10 @@ impl<'s> SceneFace<'s> {
                 self.witness.broke(now, "a client that fetches was told of members");
                 None
             }
+            Report::Written { .. } | Report::Changed { .. } | Report::WatchEnded { .. } => {
+                self.witness.broke(now, "a client that fetches was told of writes");
+                None
+            }
             // Forged answers are of any kind.
             Report::Answer { .. }
             | Report::Late { .. }
@@ -347,6 +351,9 @@ impl Face for SceneFace<'_> {
             }
             Report::Files { .. } | Report::FilesListed { .. } => {
                 self.witness.broke(now, "a client was told of files it did not ask for");
+            }
+            Report::Written { .. } | Report::Changed { .. } | Report::WatchEnded { .. } => {
+                self.witness.broke(now, "a client was told of writes it did not ask for");
             }
             Report::Unexpected { .. } | Report::MoreUnexpected { .. } => {}
         }
