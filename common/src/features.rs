@@ -34,7 +34,7 @@ impl Features {
     pub const NOT_GIVEN_OUT: Features = Features(u16::MAX << Features::NAMES.len());
 
     /// What a servent of this implementation offers that tells nobody who is there.
-    pub const OF_SERVENTS: Features = Features::BACK.with(Features::TTL).with(Features::CONTENT);
+    pub const OF_SERVENTS: Features = Features::BACK.with(Features::TTL).with(Features::CONTENT).with(Features::WRITES);
 
     /// What one offers that does, as all real ones do.
     pub const OF_MEMBERS: Features = Features::OF_SERVENTS.with(Features::MEMBERS);

@@ -98,6 +98,8 @@ pub struct Link {
     /// None on a link on which no content is given.
     bulk: Option<Box<Bulk>>,
     unsent_bytes_max: usize,
+    /// What is accepted in a frame once the other end has said hello: what was said of it here, once that was.
+    own_frame_bytes_max: usize,
     /// What the other end said it accepts in a frame.
     their_frame_bytes_max: usize,
     /// What the other end said it can do.
@@ -138,6 +140,10 @@ impl Link {
             unsent: Buffer::default(),
             bulk: None,
             unsent_bytes_max: STRANGER_UNSENT_BYTES_MAX,
+            own_frame_bytes_max: match purpose {
+                Purpose::Standing | Purpose::Answers => SERVENT_FRAME_BYTES_MAX,
+                Purpose::Asking => FRAME_BYTES_MAX,
+            },
             their_frame_bytes_max: FRAME_BYTES_MAX,
             their_features: Features::NONE,
             has_spoken: false,
@@ -234,7 +240,11 @@ impl Link {
         if is_dropped && self.unsent.len() > BROUGHT_UNSENT_BYTES_MAX {
             return Err(SendError::Crowded(BROUGHT_UNSENT_BYTES_MAX));
         }
-        self.send_frame(&Frame::at(position(self.has_spoken), self.dialect(), stamp, message)?)
+        self.send_frame(&Frame::at(position(self.has_spoken), self.dialect(), stamp, message)?)?;
+        if let Message::Hello(own) = message {
+            self.own_frame_bytes_max = usize::try_from(own.frame_bytes_max).unwrap_or(usize::MAX).min(FRAME_BYTES_MAX);
+        }
+        Ok(())
     }
 
     /// Queues a message that is already encoded in this link's dialect. It must have been encoded for where it comes to
@@ -342,11 +352,7 @@ impl Link {
             }
             self.heard_preface = true;
         }
-        let frame_bytes_max = match self.purpose {
-            _ if !self.heard_hello => HELLO_FRAME_BYTES_MAX,
-            Purpose::Standing | Purpose::Answers => SERVENT_FRAME_BYTES_MAX,
-            Purpose::Asking => FRAME_BYTES_MAX,
-        };
+        let frame_bytes_max = if self.heard_hello { self.own_frame_bytes_max } else { HELLO_FRAME_BYTES_MAX };
         while let Some(ReadFrame { message, stamp, bytes_count }) =
             wire::read_frame(dialect, position(self.heard_frame), self.received.as_slice(), frame_bytes_max)?
         {

@@ -1,11 +1,11 @@
 //! The servent's mind: everything it is told is an [`Input`], everything it wants is an [`Output`].
 //!
-//! It is a corridor with a door for each input, and thirteen rooms that never call each other: `links` (who is at the end of each),
+//! It is a corridor with a door for each input, and fourteen rooms that never call each other: `links` (who is at the end of each),
 //! `flood` (how a query travels), `search` (what is answered), `calls` (how an address is reached that has no link),
 //! `delivery` (which clients are called with answers), `probes` (whether own clients can be), `members` (which servents there
 //! are), `visits` (whether one is at an address), `keeping` (when they are written down), `reload` (when the data is read
 //! again), `content` (which files are shared), `finds` (which finds are to go on),
-//! `uploads` (who fetches them). It holds no socket and reads no clock: a servent and a simulator perform the same outputs, each in its own way.
+//! `uploads` (who fetches them), `writes` (what clients have kept). It holds no socket and reads no clock: a servent and a simulator perform the same outputs, each in its own way.
 
 mod asking;
 mod bringing;
@@ -38,6 +38,8 @@ mod shares;
 mod speaker;
 mod uploads;
 mod visits;
+mod writes;
+mod writing;
 
 use std::net::{IpAddr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::sync::Arc;
@@ -177,6 +179,7 @@ impl Overlay {
             Input::Deadline => {
                 self.rooms.on_deadline(now, self.random(now), &self.store, out);
                 self.go_on_finding(now, out);
+                self.show_written(now, out);
             }
             Input::Reload => self.rooms.rare.make().reload.on_asked(out),
             Input::Disk(JobDone::LookedUp { neighbor, addresses }) => {
@@ -184,8 +187,7 @@ impl Overlay {
             }
             Input::Disk(JobDone::DataRead(read)) => self.on_data_read(read, out),
             Input::Disk(JobDone::MembersKept(kept)) => self.rooms.on_members_kept(kept),
-            // Nobody has anything kept yet.
-            Input::Disk(JobDone::Committed(_)) => {}
+            Input::Disk(JobDone::Committed(committed)) => self.on_committed(now, committed, out),
             Input::Disk(JobDone::LookedThrough(looked)) => self.on_looked_through(now, looked, out),
             Input::Giving { link, fetch } => self.on_giving(now, (link, fetch)),
             Input::Drained { link, fetch } => self.on_drained(now, (link, fetch)),
@@ -254,7 +256,8 @@ impl Overlay {
         let uploads = u32::try_from(self.rooms.uploads_count()).unwrap_or(u32::MAX);
         let files = self.rooms.content_for(ip);
         let files = files.map(|content| SharedNow { catalogue: content.catalogue(), withdrawn: content.withdrawn() });
-        Held { store: &self.store, files, uploads }
+        let written = self.rooms.rare.get().and_then(|rare| rare.writes.shown());
+        Held { store: &self.store, written, files, uploads }
     }
 
     fn advertised(&self) -> SocketAddr {
@@ -360,6 +363,9 @@ impl Overlay {
             {
                 self.on_blocks_wanted(now, link, wanted, out);
             }
+            (Speaker::Client, Message::Write(write)) if self.rooms.links.understands(link, Features::WRITES) => {
+                self.on_write(link, write, out);
+            }
             (_, Message::Goodbye(farewell)) => {
                 out.close(link);
                 let reason = format!("it said goodbye, because {farewell}");
@@ -374,7 +380,7 @@ impl Overlay {
     }
 
     fn on_hello(&mut self, now: Time, link: LinkId, hello: &Hello, out: &mut Outbox<'_>) {
-        let own = self.hello();
+        let own = self.hello_to(link, hello);
         match self.rooms.links.on_hello(now, link, hello, &own, out) {
             Greeting::Client => self.probe_client(now, link, out),
             Greeting::Neighbor(identity, older) => {

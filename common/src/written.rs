@@ -45,6 +45,26 @@ pub enum StoreChange {
     },
 }
 
+impl StoreChange {
+    /// The bytes of all it names.
+    #[must_use]
+    pub fn bytes_count(&self) -> usize {
+        match self {
+            StoreChange::Put { key, value } => key.as_bytes().len() + value.len(),
+            StoreChange::Hide { key } | StoreChange::Forget { key } => key.as_bytes().len(),
+            StoreChange::Publish { name, text } => name.as_bytes().len() + text.len(),
+            StoreChange::Unpublish { name } => name.as_bytes().len(),
+        }
+    }
+
+    /// The bytes of what is kept because of it; nothing where nothing is.
+    #[must_use]
+    pub fn kept_bytes(&self) -> Option<usize> {
+        let is_kept = !matches!(self, StoreChange::Forget { .. } | StoreChange::Unpublish { .. });
+        is_kept.then(|| self.bytes_count())
+    }
+}
+
 /// What is kept of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeptValue {
@@ -52,6 +72,14 @@ pub enum KeptValue {
     Value(Arc<[u8]>),
     /// That it has none.
     Hidden,
+}
+
+impl KeptValue {
+    /// The bytes of it.
+    #[must_use]
+    pub fn bytes_count(&self) -> usize {
+        if let KeptValue::Value(value) = self { value.len() } else { 0 }
+    }
 }
 
 /// All that was written and is kept.
@@ -85,7 +113,7 @@ impl WrittenData {
 
     fn keep(&mut self, key: Key, kept: Option<KeptValue>) {
         let key_bytes = key.as_bytes().len();
-        let bytes_of = |kept: &KeptValue| key_bytes + if let KeptValue::Value(value) = kept { value.len() } else { 0 };
+        let bytes_of = |kept: &KeptValue| key_bytes + kept.bytes_count();
         self.bytes_count += kept.as_ref().map_or(0, bytes_of);
         let before = match kept {
             Some(kept) => self.values.insert(key, kept),

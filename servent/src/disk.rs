@@ -146,9 +146,10 @@ impl Disk {
         }
     }
 
-    /// Whether members are being written, or what came of it was not taken out.
-    pub(crate) fn keeps_members(&self) -> bool {
-        self.lanes.get(MEMBERS).is_some_and(|lane| lane.taken.load(Ordering::Relaxed) > 0)
+    /// Whether something is being written, or what came of it was not taken out.
+    pub(crate) fn keeps_something(&self) -> bool {
+        let is_busy = |lane: &Arc<Lane>| lane.taken.load(Ordering::Relaxed) > 0;
+        [MEMBERS, COMMITS].iter().any(|lane| self.lanes.get(*lane).is_some_and(is_busy))
     }
 
     /// Takes out what came of one job, if any has been done. It waits for nobody, not even for a thread that puts

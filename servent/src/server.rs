@@ -164,11 +164,12 @@ impl Server {
 
     fn on_done(&mut self) {
         while let Some(mut done) = self.disk.take() {
-            // That whom it knows was written down at the end, or was not, is for its mind to hear and for the log.
+            // That whom it knows was written down at the end, or was not, is for its mind to hear and for the log, and that
+            // something is kept for whoever waits for that.
             if let (None, JobDone::BlocksRead { link, fetch, read: Ok(blocks) }) = (self.leaving_until, &mut done) {
                 // Bytes of files go by the mind.
                 self.peers.give(self.now(), self.overlay.stamp(), *link, *fetch, std::mem::take(blocks));
-            } else if self.leaving_until.is_none() || matches!(done, JobDone::MembersKept(_)) {
+            } else if self.leaving_until.is_none() || matches!(done, JobDone::MembersKept(_) | JobDone::Committed(_)) {
                 self.tell_done(done);
             } else {
                 // A servent that leaves serves nothing new and dials nobody any more.
@@ -264,7 +265,7 @@ impl Server {
     // ---- the end ----
 
     fn has_left(&self) -> bool {
-        let is_done = || self.peers.are_flushed() && !self.disk.keeps_members();
+        let is_done = || self.peers.are_flushed() && !self.disk.keeps_something();
         self.leaving_until.is_some_and(|until| until <= self.now() || is_done())
     }
 

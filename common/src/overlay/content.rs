@@ -49,6 +49,16 @@ impl Content {
         self.look = Look::At(Time::START);
     }
 
+    /// Whether there is one.
+    pub(super) fn is_begun(&self) -> bool {
+        self.look != Look::Never
+    }
+
+    /// Whether a file of this name is shared.
+    pub(super) fn has(&self, name: &[u8]) -> bool {
+        self.catalogue().named(name).is_some_and(|file| !self.is_withdrawn(file.place))
+    }
+
     pub(super) fn deadline(&self) -> Time {
         if let Look::At(time) = self.look { time } else { Time::NEVER }
     }

@@ -100,7 +100,9 @@ impl Errand {
     /// The hello of this servent on such a call.
     pub(super) fn hello(self, own: Hello) -> Hello {
         match self {
-            Errand::Visit => Hello::new(Role::Client { answer_port: 0 }),
+            Errand::Visit => {
+                Hello { frame_bytes_max: own.frame_bytes_max, ..Hello::new(Role::Client { answer_port: 0 }) }
+            }
             _ => own,
         }
     }

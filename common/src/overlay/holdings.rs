@@ -12,10 +12,12 @@ use super::members::Members;
 use super::rooms::{Counters, RareRooms, Rooms};
 use super::uploads::Uploads;
 use super::visits::Visits;
+use super::writes::Writes;
 use crate::limits::{
     CALL_ADDRESSES_MAX, CALL_DIALS_MAX, CALL_LINKS_MAX, CALLS_QUEUED_BYTES_MAX, CONNECTIONS_MAX, CONTACTS_MAX,
     ECHOES_KEPT_MAX, FINDS_WAITING_MAX, GREETINGS_MAX, LOOKS_MAX, MEMBER_PLACES_MAX, NEIGHBORS_MAX,
     OFFERS_KEPT_BYTES_MAX, QUERIES_PENDING_MAX, ROUTES_KEPT_MAX, SEEN_IDS_MAX, SEEN_TP3_IDS_MAX, SPAN_MAX, UPLOADS_MAX,
+    WRITES_WAITING_BYTES_MAX, WRITTEN_BYTES_MAX, WRITTEN_KEYS_MAX,
 };
 
 /// Queries from the first one that is open to the last: so far apart their numbers may be.
@@ -66,6 +68,7 @@ struct Readable<'a> {
     visits: Option<&'a Visits>,
     finds_count: usize,
     uploads: Option<&'a Uploads>,
+    writes: Option<&'a Writes>,
     counters: Counters,
 }
 
@@ -82,15 +85,18 @@ impl Readable<'_> {
             visits: None,
             finds_count: 0,
             uploads: None,
+            writes: None,
             counters,
         };
         if let Some(rare) = rare.get() {
-            let RareRooms { calls, errands, content: _, finds, keeping: _, reload: _, uploads, counters } = rare;
+            let RareRooms { calls, errands, content: _, finds, keeping: _, reload: _, uploads, writes, counters } =
+                rare;
             readable.calls = Some(calls);
             readable.delivery = Some(&errands.delivery);
             readable.visits = Some(&errands.visits);
             readable.finds_count = finds.count();
             readable.uploads = Some(uploads);
+            readable.writes = Some(writes);
             readable.counters = *counters;
         }
         readable
@@ -119,7 +125,7 @@ const fn counted(name: &'static str, help: &'static str, read: fn(&Readable<'_>)
 }
 
 /// What is held, then what was counted.
-const ROWS: [HoldingRow; 37] = [
+const ROWS: [HoldingRow; 40] = [
     held("neighbors", "links to neighbors", NEIGHBORS_MAX, |rooms| rooms.links.neighbors_count()),
     held("clients", "clients attached", CONNECTIONS_MAX, |rooms| rooms.links.clients_count()),
     held("strangers", "links whose other end has yet to say who it is", CONNECTIONS_MAX, |rooms| {
@@ -180,6 +186,15 @@ const ROWS: [HoldingRow; 37] = [
     }),
     held("finds", "finds that wait for what is yet to be looked through", FINDS_WAITING_MAX, |rooms| rooms.finds_count),
     held("uploads", "contents being given out", UPLOADS_MAX, |rooms| rooms.uploads.map_or(0, Uploads::count)),
+    held("writes_waiting_bytes", "bytes of writes that wait to be on the disk", WRITES_WAITING_BYTES_MAX, |rooms| {
+        rooms.writes.map_or(0, Writes::waiting_bytes)
+    }),
+    held("written_keys", "keys and names that were written and are kept", WRITTEN_KEYS_MAX, |rooms| {
+        rooms.writes.map_or(0, Writes::kept_count)
+    }),
+    held("written_bytes", "bytes of what was written and is kept", WRITTEN_BYTES_MAX, |rooms| {
+        rooms.writes.map_or(0, Writes::kept_bytes)
+    }),
     counted("given_bytes", "bytes of contents that were given out", |rooms| {
         rooms.uploads.map_or(0, |uploads| uploads.given_bytes)
     }),

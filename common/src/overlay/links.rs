@@ -548,6 +548,12 @@ impl Links {
         self.client_address(link).is_some_and(|client| client.socket.ip().is_loopback())
     }
 
+    /// The same of a link whose other end has yet to say who it is.
+    pub(super) fn is_stranger_of_this_host(&self, link: LinkId) -> bool {
+        let origin = self.guests.get().and_then(|guests| guests.strangers.get(link));
+        matches!(origin, Some(Origin::Accepted(from)) if canonical(*from).ip().is_loopback())
+    }
+
     /// How the answers come to a client that asks.
     pub(super) fn client_via(&self, link: LinkId) -> Via {
         self.guests.get().and_then(|guests| guests.clients.get(&link)).map_or(Via::Direct, |client| client.via)
@@ -574,6 +580,11 @@ impl Links {
         }
     }
 
+    /// Whether a client rests.
+    pub(super) fn is_resting(&self, link: LinkId) -> bool {
+        self.guests.get().and_then(|guests| guests.clients.get(&link)).is_some_and(|client| client.is_resting)
+    }
+
     /// Whether clients rest.
     pub(super) fn has_resting(&self) -> bool {
         self.guests.get().is_some_and(|guests| !guests.resting.is_empty())
@@ -581,7 +592,8 @@ impl Links {
 
     /// Has so many of them read again, those that have waited longest. Who of these comes first takes all the room there is
     /// if it asks much, and is then the first to wait again: so it comes last.
-    pub(super) fn resume(&mut self, count: usize, out: &mut Outbox<'_>) {
+    /// One that is held for another reason is not read yet.
+    pub(super) fn resume(&mut self, count: usize, is_held: impl Fn(LinkId) -> bool, out: &mut Outbox<'_>) {
         let Some(guests) = self.guests.get_mut() else { return };
         let mut resumed = guests.resting.drain(..count.min(guests.resting.len())).collect::<VecDeque<_>>();
         if let Some(first) = resumed.pop_front() {
@@ -590,7 +602,9 @@ impl Links {
         for link in resumed {
             if let Some(client) = guests.clients.get_mut(&link) {
                 client.is_resting = false;
-                out.resume(link);
+                if !is_held(link) {
+                    out.resume(link);
+                }
             }
         }
     }

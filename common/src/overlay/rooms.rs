@@ -30,6 +30,7 @@ use super::reload::Reload;
 use super::speaker::Parting;
 use super::uploads::Uploads;
 use super::visits::Visits;
+use super::writes::Writes;
 use crate::address::AnswerAddress;
 use crate::link::LinkId;
 use crate::message::{Echo, Finished, Goodbye, Message};
@@ -56,6 +57,7 @@ pub(super) struct RareRooms {
     pub(super) keeping: Keeping,
     pub(super) reload: Reload,
     pub(super) uploads: Uploads,
+    pub(super) writes: Writes,
     pub(super) counters: Counters,
 }
 
@@ -94,6 +96,9 @@ impl Rooms {
             let rare = rare.make();
             rare.content.begin(&config.shared_with);
             config.share_bytes_per_second.into_iter().for_each(|rate| rare.uploads.set_rate(rate));
+        }
+        if let Some(written) = &config.written {
+            rare.make().writes.begin(written, config.is_read_only);
         }
         let members = config.members.then(|| Box::new(Members::new(config)));
         Rooms { links: Links::new(config), flood: OnDemand::default(), rare, members }
@@ -209,7 +214,8 @@ impl Rooms {
         if let Some(flood) = flood.get_mut() {
             report_all(links, flood.give_up_all(now), out);
         }
-        for link in links.all() {
+        let owed = self.keep_writers(out);
+        for link in self.links.all().into_iter().filter(|link| !owed.contains(link)) {
             self.close(now, link, Goodbye::Leaving, "this servent is leaving", random, out);
         }
     }
@@ -243,13 +249,13 @@ impl Rooms {
     /// Has clients that rest read again, once there is room for what they ask.
     #[inline]
     pub(super) fn resume_clients(&mut self, now: Time, out: &mut Outbox<'_>) {
-        let Rooms { links, flood, rare: _, members: _ } = self;
+        let Rooms { links, flood, rare, members: _ } = self;
         if links.has_resting()
             && let Some(flood) = flood.get_mut()
             && let room = flood.room(now, links.clients_count())
             && room >= ROOM_MIN
         {
-            links.resume(room, out);
+            links.resume(room, |link| rare.get().is_some_and(|rare| rare.writes.holds(link)), out);
         }
     }
 
@@ -292,8 +298,9 @@ impl Rooms {
 /// The same fan-outs over what is behind the pointer.
 impl RareRooms {
     fn deadline(&self) -> Time {
-        let RareRooms { calls, errands: _, content, finds, keeping: _, reload: _, uploads, counters: _ } = self;
-        calls.deadline().min(content.deadline()).min(finds.deadline()).min(uploads.deadline())
+        let RareRooms { calls, errands: _, content, finds, keeping: _, reload: _, uploads, writes, counters: _ } = self;
+        let shared = content.deadline().min(finds.deadline()).min(uploads.deadline());
+        calls.deadline().min(shared).min(writes.deadline())
     }
 
     /// Gives the links that are to be closed.
@@ -307,12 +314,14 @@ impl RareRooms {
     fn on_closed(&mut self, now: Time, link: LinkId, reason: &str, out: &mut Outbox<'_>) -> Vec<AskedFind> {
         self.errands.visits.on_client_left(link);
         self.uploads.on_closed(link);
+        self.writes.on_closed(link);
         self.call(now, out, |calls, out, news| calls.on_closed(now, link, reason, out, news));
         self.finds.on_closed(link)
     }
 
     fn on_leave(&mut self, now: Time, out: &mut Outbox<'_>) {
-        let RareRooms { calls, errands, content: _, finds, keeping: _, reload: _, uploads: _, counters: _ } = self;
+        let RareRooms { calls, errands, content: _, finds, keeping: _, reload: _, uploads: _, writes: _, counters: _ } =
+            self;
         finds.on_leave();
         let mut news = News::default();
         calls.on_leave(out, &mut news);
@@ -322,8 +331,9 @@ impl RareRooms {
 
     /// Without what waits to be said, which has a limit of its own.
     fn memory_bytes(&self) -> usize {
-        let RareRooms { calls: _, errands, content: _, finds, keeping: _, reload: _, uploads: _, counters: _ } = self;
-        size_of_val(self) + errands.delivery.memory_bytes() + finds.memory_bytes()
+        let RareRooms { calls: _, errands, content: _, finds, keeping: _, reload: _, uploads: _, writes, counters: _ } =
+            self;
+        size_of_val(self) + errands.delivery.memory_bytes() + finds.memory_bytes() + writes.memory_bytes()
     }
 }
 
@@ -365,7 +375,17 @@ impl RareRooms {
         out: &mut Outbox<'_>,
         act: impl FnOnce(&mut Calls, &mut Outbox<'_>, &mut News) -> T,
     ) -> T {
-        let RareRooms { calls, errands, content: _, finds: _, keeping: _, reload: _, uploads: _, counters: _ } = self;
+        let RareRooms {
+            calls,
+            errands,
+            content: _,
+            finds: _,
+            keeping: _,
+            reload: _,
+            uploads: _,
+            writes: _,
+            counters: _,
+        } = self;
         let mut news = News::default();
         let result = act(calls, out, &mut news);
         while !news.is_empty() {

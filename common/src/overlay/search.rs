@@ -10,11 +10,14 @@ use crate::content::search::{Entries, GatheredEntries, List, ListPart};
 use crate::limits::{FIND_COUNTED_BYTES_MAX, VALUE_BYTES_MAX};
 use crate::query::{Answer, AnswerBody, Ask, AskHash, Query};
 use crate::store::Store;
+use crate::written::{KeptValue, WrittenData};
 
 /// What a servent holds that can be asked for.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Held<'a> {
     pub(super) store: &'a Store,
+    /// What was written stands above that; nothing where nothing was.
+    pub(super) written: Option<&'a WrittenData>,
     /// None where nothing is shared with whoever asks.
     pub(super) files: Option<SharedNow<'a>>,
     /// Contents that are being given out.
@@ -27,6 +30,17 @@ pub(super) struct SharedNow<'a> {
     pub(super) catalogue: &'a Catalogue,
     /// Places in it.
     pub(super) withdrawn: &'a BTreeSet<usize>,
+}
+
+impl<'a> Held<'a> {
+    /// The value of a key in what was written, or in the data.
+    fn said_of(self, key: &[u8]) -> Option<&'a [u8]> {
+        match self.written.and_then(|written| written.kept(key)) {
+            Some(KeptValue::Value(value)) => Some(value),
+            Some(KeptValue::Hidden) => None,
+            None => self.store.get(key),
+        }
+    }
 }
 
 /// The answer to a query, if this servent has one: a key it holds; its own place, always; files that are looked for.
@@ -60,7 +74,7 @@ pub(super) fn list_part(list: List, held: Held<'_>) -> ListPart {
 
 /// The value of a key. Of a file that is shared under that name it is what the file is, and what the data says of it.
 fn value(key: &[u8], held: Held<'_>) -> Option<Vec<u8>> {
-    let said = held.store.get(key);
+    let said = held.said_of(key);
     let shared =
         held.files.and_then(|files| files.catalogue.named(key).filter(|file| !files.withdrawn.contains(&file.place)));
     let Some(Listed { hash, stamp, .. }) = shared else { return said.map(<[u8]>::to_vec) };

@@ -18,6 +18,7 @@ mod names;
 mod roles;
 mod shares;
 mod uploads;
+mod writes;
 
 use super::*;
 use common::address::Neighbor;
