@@ -6,6 +6,7 @@
 
 mod files;
 mod membership;
+mod writes;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
@@ -26,6 +27,7 @@ use common::wire::{Accepts, Frame, PREFACE, Position};
 
 use files::AskedFiles;
 use membership::{AskedGreeting, AskedMembers};
+use writes::AskedChanges;
 
 use super::wires::Wires;
 use super::words;
@@ -48,6 +50,7 @@ pub(crate) fn run(bytes: &[u8]) -> Outcome {
         assert!(!driver.mind.is_listing(), "a listing goes on beyond its wait");
         assert!(!driver.mind.is_greeting(), "a greeting goes on beyond its wait");
         assert!(!driver.mind.is_listing_files(), "a listing of files goes on beyond its wait");
+        assert_eq!(driver.mind.writes_pending_count(), 0, "a write goes on beyond its wait");
     }
     Outcome::taken_if(driver.endings_count > 0)
 }
@@ -59,6 +62,8 @@ const CONTACT: LinkId = LinkId(1);
 const CANCELS_GREETING: u8 = u8::MAX - 2;
 /// The same of a listing of files.
 const CANCELS_FILES: u8 = u8::MAX - 4;
+/// The same of the first writes and watches.
+const CANCELS_CHANGES: std::ops::RangeInclusive<u8> = u8::MAX - 12..=u8::MAX - 5;
 
 /// A query as whoever asked it knows it.
 struct Asked {
@@ -136,6 +141,7 @@ struct Driver {
     file_listings_count: u64,
     /// Whether the contact was ever asked for files.
     was_asked_for_files: bool,
+    changes: AskedChanges,
     greeting: Option<AskedGreeting>,
     greetings_count: u64,
     /// Of whom the contact has yet to say what came of greeting them.
@@ -190,6 +196,7 @@ impl Driver {
             files: None,
             file_listings_count: 0,
             was_asked_for_files: false,
+            changes: AskedChanges::default(),
             greeting: None,
             greetings_count: 0,
             owed_greetings: VecDeque::new(),
@@ -264,10 +271,15 @@ impl Driver {
                 6 if self.is_ready => self.ask_members(u32::from(choice / 12)),
                 5 if self.is_ready => self.ask_greeting(reader, u32::from(choice / 12)),
                 4 if self.is_ready => self.ask_files(reader, u32::from(choice / 12)),
+                3 if self.is_ready => self.change_or_watch(reader, u32::from(choice / 12)),
+                2 if self.open.contains_key(&CONTACT) => self.hear_of_changes(reader),
                 _ => match reader.byte() {
                     u8::MAX => self.cancel_listing(),
                     CANCELS_GREETING => self.cancel_greeting(),
                     CANCELS_FILES => self.cancel_files(),
+                    which if CANCELS_CHANGES.contains(&which) => {
+                        self.cancel_change(usize::from(which - CANCELS_CHANGES.start()));
+                    }
                     which if which % 2 == 1 => self.cancel(u64::from(which / 2)),
                     _ => {
                         if let Some(due) = self.mind.deadline() {
@@ -311,6 +323,7 @@ impl Driver {
         assert!(!self.pending.contains_key(&sequence) && !self.ended_lately.contains(&sequence), "drawn twice");
         let number = self.asked.len() as u64;
         let drawn = number + self.listings_count + self.greetings_count + self.file_listings_count;
+        let drawn = drawn + self.changes.begun_count;
         assert!(if self.counts_from_zero { sequence == drawn } else { sequence < 1 << 31 }, "{sequence}");
         self.asked.push(sequence);
         let (asked, heard, answerers, announced_by) = (self.now, self.now, BTreeSet::new(), BTreeSet::new());
@@ -338,7 +351,7 @@ impl Driver {
         let listing = self.listing.as_ref().map(AskedMembers::due);
         let greeting = self.greeting.as_ref().map(AskedGreeting::due);
         let files = self.files.as_ref().map(AskedFiles::due);
-        self.pending.values().map(Asked::due).chain(listing).chain(greeting).chain(files)
+        self.pending.values().map(Asked::due).chain(listing).chain(greeting).chain(files).chain(self.changes.dues())
     }
 
     /// The same of a query that was asked: nobody would hit upon its sequence by chance, nor a contact's sum.
@@ -400,6 +413,7 @@ impl Driver {
             Message::Pong => link != CONTACT || self.owed_pongs == 0,
             Message::Greeted(greeted) => link != CONTACT || !self.owed_greetings.contains(&greeted.address),
             Message::ListPart(part) => !self.may_list(link, part),
+            Message::Written(_) | Message::Changed(_) => !self.changes.may_tell(link, &message),
             _ => true,
         };
         let out = self.tell(Input::Received { link, message });
@@ -455,6 +469,7 @@ impl Driver {
                 self.note_page(*link, message);
                 self.note_greeted(*link, message);
                 self.note_part(*link, message);
+                self.note_written(*link, message);
                 self.answer_of(*link, message)
             }
             _ => None,
@@ -537,7 +552,7 @@ impl Driver {
 
     /// Holds what the mind wants against what it was told, and does it.
     fn look_at(&mut self, out: Vec<Output>) {
-        let mut more_told = false;
+        let (mut more_told, mut is_lost) = (false, false);
         for output in &out {
             match output {
                 Output::Send { link, message } => {
@@ -549,6 +564,9 @@ impl Driver {
                             self.owed_pages += 1;
                         }
                         Message::Ping => self.owed_pongs += 1,
+                        Message::Write(_) | Message::Watch(_) | Message::Unwatch(_) => {
+                            self.on_change_said(*link, message);
+                        }
                         Message::List(list) => {
                             self.was_asked_for_files = true;
                             self.on_list(*link, list);
@@ -617,14 +635,27 @@ impl Driver {
                 Output::Tell(Report::FilesListed { sequence, listed }) => {
                     self.on_files_listed(*sequence, listed, std::mem::take(&mut more_told));
                 }
-                Output::Tell(Report::Refused { .. } | Report::ContactLost { .. }) => {}
+                Output::Tell(Report::Written { sequence, written }) => {
+                    self.on_write_over(*sequence, written, std::mem::take(&mut more_told));
+                }
+                Output::Tell(Report::Changed { sequence, .. }) => self.on_changed(*sequence),
+                Output::Tell(Report::WatchEnded { sequence, end }) => {
+                    self.on_watch_over(*sequence, *end, std::mem::take(&mut more_told));
+                }
+                Output::Tell(Report::ContactLost { .. }) => is_lost = true,
+                Output::Tell(Report::Refused { .. }) => {}
             }
+        }
+        if is_lost {
+            self.changes.lose();
         }
         assert!(!more_told, "it is told just before the end of a query");
         assert_eq!(self.mind.pending_count(), self.pending.len());
         assert_eq!(self.mind.is_listing(), self.listing.is_some());
         assert_eq!(self.mind.is_greeting(), self.greeting.is_some());
         assert_eq!(self.mind.is_listing_files(), self.files.is_some());
+        assert_eq!(self.mind.writes_pending_count(), self.changes.waiting_count());
+        assert_eq!(self.mind.watches_count(), self.changes.watches_count());
         assert!(self.greeting.as_ref().is_none_or(|greeting| greeting.told.is_none()), "it was said what came of it");
         if let Some(first) = self.dues().min() {
             assert!(self.mind.deadline().is_some_and(|due| due <= first), "one waits for ever, or too long");
