@@ -10,6 +10,7 @@ use common::disk::{Job, JobDone};
 use crate::members_file::MembersFile;
 use crate::options::DataSource;
 use crate::share::SharedDirectory;
+use crate::store_file::StoreFile;
 use crate::{data, sockets};
 
 /// Where what jobs read and write is.
@@ -18,6 +19,7 @@ pub(crate) struct Files {
     pub(crate) data: DataSource,
     pub(crate) members: Option<MembersFile>,
     pub(crate) share: Option<Arc<SharedDirectory>>,
+    pub(crate) store: Option<StoreFile>,
 }
 
 /// Does a job, and says what came of it if anybody is to know. Blocks are read into this room.
@@ -50,7 +52,10 @@ pub(crate) fn perform(files: &Files, job: Job, rooms: Vec<BlockRoom>) -> Option<
             let read = share.reader().read_hashes(&wanted.content, wanted.first, wanted.count);
             Some(JobDone::HashesRead { link: wanted.link, fetch: wanted.fetch, first: wanted.first, read })
         }
-        Job::Commit(_) => job.failed("nothing is kept"),
+        Job::Commit(ref changes) => {
+            let Some(store) = &files.store else { return job.failed("nothing is kept") };
+            Some(JobDone::Committed(store.commit(changes)))
+        }
         Job::Free(store) => {
             drop(store);
             None

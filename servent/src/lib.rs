@@ -93,6 +93,8 @@ mod share;
 pub mod signals;
 #[cfg(feature = "program")]
 mod start;
+#[cfg(feature = "program")]
+mod store_file;
 
 #[cfg(feature = "program")]
 pub use embedded::{Controls, EmbeddedServent};

@@ -9,6 +9,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
+use clap::builder::ArgPredicate;
 use clap::error::ErrorKind;
 use clap::{ArgAction, Args, CommandFactory, Parser};
 use common::address::{Address, Host, ServentError, parse_servent};
@@ -32,12 +33,14 @@ Example: servent 9000 /etc/services other-host:9000")]
 pub struct Options {
     /// Where to listen.
     #[arg(
+        default_value_if("export", ArgPredicate::IsPresent, "0"),
         allow_negative_numbers = true,
         help = "PORT (of this machine: 127.0.0.1), HOST:PORT or [IPv6]:PORT; port 0 takes any free one"
     )]
     pub listen: Address,
 
     /// Key-value file: the first word of a line is a key, the rest its value; - for none
+    #[arg(default_value_if("export", ArgPredicate::IsPresent, "-"))]
     pub data: DataSource,
 
     /// PORT or HOST:PORT of a servent to stay linked with, tp3:// before it where it speaks TP3; up to 256, in any
@@ -96,6 +99,19 @@ pub struct Options {
     /// Give no more than so many bytes a second of what is shared, all fetches together: such as 500k, 10M or 1G
     #[arg(long, value_name = "BYTES", requires = "share", value_parser = parse_rate)]
     pub share_rate: Option<u64>,
+
+    /// Keep what clients of this machine write in this database: it is made if it is not there, of one servent alone, and what
+    /// is in it hides what the data says. Without it nothing can be written
+    #[arg(long, value_name = "FILE")]
+    pub store: Option<PathBuf>,
+
+    /// Offer only those of the shared files that were published
+    #[arg(long, requires_all = ["share", "store"])]
+    pub published_only: bool,
+
+    /// Print what is in this database as a key-value file, and exit: 1 where something is left out, which no line can hold
+    #[arg(long, value_name = "FILE", exclusive = true)]
+    pub export: Option<PathBuf>,
 
     /// Read data, members and options, see whether events could be written, look through what would be shared, print what
     /// would be served, to whom and how fast, and exit; writes nothing, and may be done beside a servent that runs
@@ -164,6 +180,7 @@ impl Options {
         };
         let files = [
             ("DATA", data),
+            ("--store", self.store.as_ref()),
             ("--never", self.never.as_ref()),
             ("--members", self.members.as_ref()),
             ("--events", self.events.as_ref()),
@@ -185,17 +202,26 @@ impl Options {
         let (members, events, never) = (self.members.as_deref(), self.events.as_deref(), self.never.as_deref());
         let scratch = members.map(members_file::scratch_of);
         let rotated = events.map(events_file::before);
+        let (store, anew) = (self.store.as_deref(), self.store.as_deref().map(database::beside));
         let mut taken = vec![
             ("DATA", data, "--members", &scratch, "is written to before it is renamed"),
             ("--never", never, "--members", &scratch, "is written to before it is renamed"),
             ("--events", events, "--members", &scratch, "is written to before it is renamed"),
+            ("--store", store, "--members", &scratch, "is written to before it is renamed"),
+            ("DATA", data, "--store", &anew, "is written to before it is renamed"),
+            ("--never", never, "--store", &anew, "is written to before it is renamed"),
+            ("--members", members, "--store", &anew, "is written to before it is renamed"),
+            ("--events", events, "--store", &anew, "is written to before it is renamed"),
+            ("--store", store, "--events", &rotated, "becomes when it is full"),
             ("DATA", data, "--events", &rotated, "becomes when it is full"),
             ("--never", never, "--events", &rotated, "becomes when it is full"),
             ("--members", members, "--events", &rotated, "becomes when it is full"),
         ];
         let kept = NAMES_IN_CACHE.map(|name| self.cache.as_ref().map(|directory| directory.join(name)));
         for kept in &kept {
-            for (name, path) in [("DATA", data), ("--never", never), ("--members", members), ("--events", events)] {
+            for (name, path) in
+                [("DATA", data), ("--store", store), ("--never", never), ("--members", members), ("--events", events)]
+            {
                 taken.push((name, path, "--cache", kept, "keeps hashes in"));
             }
         }
@@ -214,7 +240,13 @@ impl Options {
     /// Nor is what it writes in the directory that it shares: others would be told of it.
     fn check_shared(&self) -> Result<(), clap::Error> {
         let Some(share) = &self.share else { return Ok(()) };
-        for (name, path) in [("--cache", &self.cache), ("--members", &self.members), ("--events", &self.events)] {
+        let written = [
+            ("--cache", &self.cache),
+            ("--members", &self.members),
+            ("--events", &self.events),
+            ("--store", &self.store),
+        ];
+        for (name, path) in written {
             if let Some(path) = path
                 && is_beneath(path, share)
             {

@@ -3,7 +3,7 @@
 //! What a servent is started of is `start`, the loop itself `server`.
 
 use std::fmt::Write;
-use std::io;
+use std::io::{self, BufWriter};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::thread;
@@ -12,7 +12,6 @@ use anyhow::Context;
 use common::address::canonical;
 use common::counted::{counted, grouped};
 use common::dialect::{Bringing, Dialect};
-use common::member_file::KnownMember;
 use rustix::stdio::stdout;
 
 use crate::advertised::advertised;
@@ -20,7 +19,8 @@ use crate::events_file::EventsFile;
 use crate::options::Options;
 use crate::signals::Signals;
 use crate::start::{answer_networks, start};
-use crate::{data, logging, members_file, output, parent, share, sockets};
+use crate::store_file::Origins;
+use crate::{data, logging, members_file, output, parent, patient, share, sockets, store_file};
 
 /// What concerns the whole program is logged under its name.
 const LOG: &str = "servent";
@@ -43,6 +43,9 @@ pub fn main() -> ExitCode {
 
 fn run(options: &Options, signals: Signals) -> anyhow::Result<()> {
     options.with_parent.map_or(Ok(()), parent::end_with)?;
+    if let Some(path) = &options.export {
+        return store_file::export(path, &mut BufWriter::new(patient::stdout()));
+    }
     if options.check {
         return check(options);
     }
@@ -56,13 +59,22 @@ fn check(options: &Options) -> anyhow::Result<()> {
     let store = data::load(&options.data)?;
     let known = options.members.as_deref().map(members_file::load).transpose()?;
     let events = options.events.as_deref().map(EventsFile::look_at).transpose()?;
+    let kept = options.store.as_deref().map(store_file::look_at).transpose()?;
+    let kept = kept.map(|(written, said)| (Origins::of(&store, &written), said));
     let shared = share::look_at(options)?;
     let listen = sockets::resolve_one(&options.listen)?;
     let advertise = options.advertise.as_ref().map(sockets::resolve_one).transpose()?.map(canonical);
     // A servent waits for a name that means nothing yet; whoever asks is told.
     let neighbors = options.neighbors.iter().map(|name| sockets::resolve(name)).collect::<Result<Vec<_>, _>>()?;
     let advertised = advertised(advertise, listen, &neighbors)?;
-    print_check(options, listen, advertised, &store, known.as_deref(), events.as_deref(), &shared)
+    let mut files = Vec::new();
+    if let Some((origins, said)) = kept {
+        files.extend([("store", said), ("serving", origins.to_string())]);
+    }
+    files.extend(known.map(|known| ("members", format!("{} known from before", counted(known.len(), "member")))));
+    files.extend(events.map(|events| ("events", events)));
+    files.extend(shared);
+    print_check(options, listen, advertised, &store, &files)
 }
 
 /// The one line on stdout: whoever started us waits for it. Where nobody reads it, nobody else waits.
@@ -81,9 +93,7 @@ fn print_check(
     listen: SocketAddr,
     advertised: SocketAddr,
     store: &common::store::Store,
-    known: Option<&[KnownMember]>,
-    events: Option<&str>,
-    shared: &[(&str, String)],
+    files: &[(&str, String)],
 ) -> anyhow::Result<()> {
     let neighbors = if options.neighbors.is_empty() { "none".to_owned() } else { options.neighbors.join(" ") };
     let forward = if options.forward_once { "once" } else { "again when a copy may go further" };
@@ -98,13 +108,7 @@ fn print_check(
         grouped(store.repeated_count()),
         counted(store.bytes_count(), "byte")
     )?;
-    if let Some(known) = known {
-        writeln!(page, "members    {} known from before", counted(known.len(), "member"))?;
-    }
-    if let Some(events) = events {
-        writeln!(page, "events     {events}")?;
-    }
-    for (name, said) in shared {
+    for (name, said) in files {
         writeln!(page, "{name:<11}{said}")?;
     }
     writeln!(page, "neighbors  {neighbors}")?;

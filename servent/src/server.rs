@@ -22,13 +22,12 @@ use crate::disk::Disk;
 use crate::events_file::EventsFile;
 use crate::jobs::{self, Files};
 use crate::listener::Listener;
-use crate::members_file::MembersFile;
 use crate::options::{DataSource, Options};
 use crate::pauses::Pauses;
 use crate::peers::{Inputs, PeerConnections};
 use crate::poller::{Interest, Poller, Ready};
-use crate::share::SharedDirectory;
 use crate::signals::{Signals, WatchedSignals};
+use crate::store_file::StoreFile;
 use crate::{data, share, sockets};
 
 /// How long a servent that was told to stop may take to send its last words.
@@ -54,6 +53,7 @@ pub(crate) struct Server {
     leaving_until: Option<Time>,
     pauses: Pauses,
     events: Option<EventsFile>,
+    kept: Option<StoreFile>,
 }
 
 impl Server {
@@ -64,7 +64,7 @@ impl Server {
         options: &Options,
         signals: Signals,
         events: Option<EventsFile>,
-        share: Option<SharedDirectory>,
+        files: Files,
     ) -> anyhow::Result<Server> {
         sockets::raise_descriptor_limit();
         let poller = Poller::new().context("cannot make a poller")?;
@@ -72,8 +72,7 @@ impl Server {
         let listener = poller.watch(listener, LISTENER, Interest::Read).context("cannot watch the listener")?;
         let signals = signals.watch(&poller, LEAVE_SIGNAL, RELOAD_SIGNAL).context("cannot watch for signals")?;
         let accepts = Accepts::AnyOf(options.dialects());
-        let members = options.members.clone().map(|path| MembersFile { path, own: config.advertised });
-        let files = Files { data: options.data.clone(), members, share: share.map(Arc::new) };
+        let kept = files.store.clone();
         Ok(Server {
             peers: PeerConnections::new(poller.watcher(), accepts, listening),
             disk: Disk::new(&poller.waker(), move |job, rooms| jobs::perform(&files, job, rooms)),
@@ -88,6 +87,7 @@ impl Server {
             leaving_until: None,
             pauses: Pauses::default(),
             events,
+            kept,
         })
     }
 
@@ -100,6 +100,9 @@ impl Server {
         self.happens(EventKind::Stopped { reason });
         if let Some(events) = &self.events {
             events.finish();
+        }
+        if let Some(kept) = &self.kept {
+            kept.close();
         }
         served
     }

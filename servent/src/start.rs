@@ -15,11 +15,14 @@ use ipnet::IpNet;
 
 use crate::advertised::advertised;
 use crate::events_file::EventsFile;
+use crate::jobs::Files;
+use crate::members_file::MembersFile;
 use crate::options::Options;
 use crate::server::Server;
 use crate::share::SharedDirectory;
 use crate::signals::Signals;
-use crate::{data, interfaces, members_file, sockets};
+use crate::store_file::Origins;
+use crate::{data, interfaces, members_file, sockets, store_file};
 
 /// What concerns the whole program is logged under its name.
 const LOG: &str = "servent";
@@ -28,6 +31,7 @@ const LOG: &str = "servent";
 pub(crate) fn start(options: &Options, signals: Signals) -> anyhow::Result<(Server, SocketAddr)> {
     let store = data::load(&options.data)?;
     let known = options.members.as_deref().map(members_file::load).transpose()?.unwrap_or_default();
+    let kept = options.store.as_deref().map(store_file::open).transpose()?;
     let share = SharedDirectory::open(options)?;
     let listen = sockets::resolve_one(&options.listen)?;
     let advertise = options.advertise.as_ref().map(sockets::resolve_one).transpose()?.map(canonical);
@@ -57,19 +61,31 @@ pub(crate) fn start(options: &Options, signals: Signals) -> anyhow::Result<(Serv
         shares: share.is_some(),
         shared_with: options.share_to.iter().map(IpNet::trunc).collect(),
         share_bytes_per_second: options.share_rate,
-        ..Config::default()
+        written: kept.as_ref().map(|kept| Arc::clone(&kept.written)),
+        is_read_only: kept.as_ref().is_some_and(|kept| kept.is_read_only),
+        published_only: options.published_only,
     };
     let events = options.events.as_ref();
     let events = events.map(|path| EventsFile::open(path, advertised, config.servent_id)).transpose()?;
     if options.answer_networks().is_some() {
         sockets::share_port(&listener).context("cannot share the port listened on with answers")?;
     }
+    let origins = kept.as_ref().map(|kept| Origins::of(&store, &kept.written));
     let keys_count = store.len();
     if let Some(share) = &share {
         share.announce_rules(options);
     }
-    let server = Server::new(listener, &config, Arc::new(store), options, signals, events, share)?;
-    data::announce(&options.data, keys_count);
+    let files = Files {
+        data: options.data.clone(),
+        members: options.members.clone().map(|path| MembersFile { path, own: advertised }),
+        share: share.map(Arc::new),
+        store: kept.map(|kept| kept.file),
+    };
+    let server = Server::new(listener, &config, Arc::new(store), options, signals, events, files)?;
+    match origins.zip(options.store.as_deref()) {
+        Some((origins, path)) => store_file::announce(&options.data, path, &origins),
+        None => data::announce(&options.data, keys_count),
+    }
     Ok((server, address))
 }
 

@@ -1,0 +1,185 @@
+//! A database in a file: locked for one servent, and replaced by a file beside it that is renamed.
+//!
+//! What the bytes mean is not known here.
+
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::fs::OFlags;
+
+use crate::storage::{Current, OpenError, Place, Storage};
+
+/// Somebody who replaces a file is done at once: whoever finds another one each time looks at something else.
+const REPLACED_MAX: usize = 8;
+
+/// A file as it lies on a disk, locked for as long as it is open.
+#[derive(Debug)]
+pub(crate) struct FileStorage(File);
+
+impl Storage for FileStorage {
+    fn bytes_count(&self) -> io::Result<u64> {
+        Ok(self.0.metadata()?.len())
+    }
+
+    fn read(&self, offset: u64, bytes: &mut [u8]) -> io::Result<()> {
+        self.0.read_exact_at(bytes, offset)
+    }
+
+    fn write(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.0.write_all_at(bytes, offset)
+    }
+
+    fn resize(&self, bytes_count: u64) -> io::Result<()> {
+        self.0.set_len(bytes_count)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+}
+
+/// A path of a database.
+#[derive(Debug)]
+pub(crate) struct FilePlace {
+    path: PathBuf,
+    beside: PathBuf,
+}
+
+impl FilePlace {
+    pub(crate) fn at(path: &Path) -> FilePlace {
+        FilePlace { path: target_of(path), beside: beside(path) }
+    }
+
+    fn directory(&self) -> &Path {
+        self.path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+    }
+}
+
+/// Where it is a link, what it leads to is the file.
+fn target_of(path: &Path) -> PathBuf {
+    fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// The file that is made beside a database, and renamed.
+#[must_use]
+pub fn beside(path: &Path) -> PathBuf {
+    let mut beside = OsString::from(target_of(path));
+    beside.push(".new");
+    PathBuf::from(beside)
+}
+
+fn options() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    // Without O_NONBLOCK opening a FIFO waits for somebody.
+    options.read(true).custom_flags((OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed());
+    options
+}
+
+fn check_kind(metadata: &fs::Metadata) -> Result<(), OpenError> {
+    let kind = metadata.file_type();
+    if kind.is_dir() {
+        return Err(OpenError::Foreign("it is a directory".to_owned()));
+    }
+    if kind.is_file() { Ok(()) } else { Err(OpenError::Foreign("it is no regular file".to_owned())) }
+}
+
+fn lock(file: &File) -> Result<(), OpenError> {
+    match file.try_lock() {
+        Ok(()) => Ok(()),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse),
+        Err(TryLockError::Error(error)) => Err(error.into()),
+    }
+}
+
+/// Whether a path leads to what is open: whoever had it until now may have replaced it.
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    let open = file.metadata()?;
+    match fs::symlink_metadata(path) {
+        Ok(there) => Ok((open.dev(), open.ino()) == (there.dev(), there.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// What is there, to be read by whoever does not mind that others write to it.
+pub(crate) fn open_to_look(path: &Path) -> Result<(File, Arc<dyn Storage>), OpenError> {
+    check_kind(&fs::metadata(path)?)?;
+    let file = options().open(path)?;
+    check_kind(&file.metadata()?)?;
+    let storage = Arc::new(FileStorage(file.try_clone()?));
+    Ok((file, storage))
+}
+
+impl Place for FilePlace {
+    fn current(&self) -> Result<Option<Current>, OpenError> {
+        for _ in 0..REPLACED_MAX {
+            let metadata = match fs::metadata(&self.path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+                metadata => metadata?,
+            };
+            // Before it is opened, because opening a device may do something, and after, because it may be another by then.
+            check_kind(&metadata)?;
+            let (file, read_only) = match options().write(true).open(&self.path) {
+                // Such as a disk becomes that has failed.
+                Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => {
+                    (options().open(&self.path)?, Some(error.to_string()))
+                }
+                file => (file?, None),
+            };
+            let metadata = file.metadata()?;
+            check_kind(&metadata)?;
+            // Also for root, whom no mode keeps from it.
+            if metadata.permissions().readonly() {
+                return Err(io::Error::new(io::ErrorKind::PermissionDenied, "it is read only").into());
+            }
+            lock(&file)?;
+            if is_at(&file, &self.path)? {
+                return Ok(Some(Current { storage: Arc::new(FileStorage(file)), read_only }));
+            }
+        }
+        Err(OpenError::InUse)
+    }
+
+    fn beside(&self) -> Result<Arc<dyn Storage>, OpenError> {
+        let permissions = fs::metadata(&self.path).ok().map(|metadata| metadata.permissions());
+        for _ in 0..REPLACED_MAX {
+            let mut options = options();
+            // What somebody who was killed left there is taken, and what somebody is just making is not.
+            let flags = OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::NOFOLLOW;
+            options.write(true).create(true).truncate(false).custom_flags(flags.bits().cast_signed());
+            let file = options.open(&self.beside)?;
+            check_kind(&file.metadata()?)?;
+            lock(&file)?;
+            if !is_at(&file, &self.beside)? {
+                continue;
+            }
+            if let Some(permissions) = permissions {
+                file.set_permissions(permissions)?;
+            } else if fs::metadata(&self.path).is_ok() {
+                // Somebody was faster.
+                return Err(OpenError::InUse);
+            }
+            file.set_len(0)?;
+            return Ok(Arc::new(FileStorage(file)));
+        }
+        Err(OpenError::InUse)
+    }
+
+    fn replace(&self) -> io::Result<()> {
+        fs::rename(&self.beside, &self.path)?;
+        self.sync_entry()
+    }
+
+    fn give_up(&self) {
+        // What stays is taken by the next start.
+        let _ = fs::remove_file(&self.beside);
+    }
+
+    fn sync_entry(&self) -> io::Result<()> {
+        File::open(self.directory())?.sync_all()
+    }
+}

@@ -1,0 +1,329 @@
+//! Where a servent keeps what was written over the network: changes that are on the disk all or not at all, in their order,
+//! whatever becomes of the machine.
+//!
+//! What may be written and what of it others see is decided elsewhere (`common::overlay`). Only this crate names redb, which
+//! does the work; how it is done so that nothing acknowledged is lost is decided here:
+//!
+//! - What is there is verified and read whole before it is used, and nothing is changed by that.
+//! - What was not closed cleanly is not written to. All of it is written beside, synced and renamed over it, and then used: a
+//!   system whose sync has failed may show what is not on the disk.
+//! - A failed sync is final, and so is any failure but that there is no room.
+//!
+//! ```
+//! # let directory = tempfile::tempdir().unwrap();
+//! # let path = directory.path().join("north.db");
+//! use common::written::StoreChange;
+//!
+//! let mut opened = database::open(&path)?;
+//! let key = common::key::Key::new(b"tea")?;
+//! opened.database.commit(&[StoreChange::Put { key, value: b"green"[..].into() }]).unwrap();
+//! opened.database.close()?;
+//! assert_eq!(database::look_at(&path)?.written.keys_count(), 1);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+// What lies in bytes of others is asked for and not taken.
+#![warn(clippy::indexing_slicing)]
+
+mod file;
+mod guard;
+mod layered;
+mod look;
+mod storage;
+mod tables;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Arc;
+
+use common::disk::CommitFailure;
+use common::written::{StoreChange, WrittenData};
+
+pub use file::beside;
+pub use look::{Look, look_at};
+pub use storage::{Current, OpenError, Place, Storage};
+
+use file::FilePlace;
+use guard::{Fault, Guard};
+
+/// What of a database is in the memory of whoever commits; what is looked up is in memory anyway.
+const CACHE_BYTES: usize = 32 * 1024 * 1024;
+/// A smaller file is not made smaller.
+const COMPACTED_BYTES_MIN: u64 = 4 * 1024 * 1024;
+
+/// A database with what it holds.
+#[derive(Debug)]
+pub struct Opened {
+    /// What was written before.
+    pub written: WrittenData,
+    /// Where more is.
+    pub database: Database,
+    /// What became of it at this start.
+    pub start: StartKind,
+    /// Why nothing more is written, where that is so.
+    pub read_only: Option<String>,
+}
+
+/// What became of a database at a start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StartKind {
+    /// There was none, or an empty file.
+    Made,
+    /// It is as it was left.
+    AsLeft,
+    /// It had not been closed, and was written anew; or was to be, where it is only read.
+    NotClosed,
+    /// It was written anew because it was more than twice as large as what it holds.
+    Compacted {
+        /// How large it was.
+        before: u64,
+        /// How large it is.
+        after: u64,
+    },
+    /// It would have been, and is as it was left.
+    NotCompacted(String),
+}
+
+/// A database that changes are written to. Whoever lets go of it closes it.
+pub struct Database {
+    storage: Arc<dyn Storage>,
+    state: State,
+    /// There was no room for these, and nobody could look whether they are there all the same.
+    unsure: Vec<StoreChange>,
+}
+
+enum State {
+    /// Nothing was written since it was opened, or since there was no room.
+    Closed,
+    Open(Handle),
+    /// Nothing is written any more.
+    Failed(String),
+}
+
+struct Handle {
+    redb: redb::Database,
+    fault: Fault,
+}
+
+/// Opens what is in a file, or makes it.
+pub fn open(path: &Path) -> Result<Opened, OpenError> {
+    open_at(&FilePlace::at(path))
+}
+
+/// Opens what is in a place, or makes it.
+pub fn open_at(place: &dyn Place) -> Result<Opened, OpenError> {
+    let (current, bytes_count) = match place.current()? {
+        None => return make(place),
+        Some(current) => {
+            let bytes_count = current.storage.bytes_count()?;
+            if bytes_count == 0 && current.read_only.is_none() {
+                return make(place);
+            }
+            (current, bytes_count)
+        }
+    };
+    let Look { written, is_closed, used_bytes, .. } = look::look_into(&current.storage)?;
+    let is_large = bytes_count >= COMPACTED_BYTES_MIN && used_bytes <= bytes_count / 2;
+    if let Some(reason) = current.read_only {
+        let start = if is_closed { StartKind::AsLeft } else { StartKind::NotClosed };
+        return Ok(read_only(written, current.storage, start, reason));
+    }
+    if is_closed && !is_large {
+        return Ok(match place.sync_entry() {
+            Ok(()) => usable(written, current.storage, StartKind::AsLeft),
+            Err(error) => read_only(written, current.storage, StartKind::AsLeft, error.to_string()),
+        });
+    }
+    match (write_anew(place, &written), is_closed) {
+        (Ok(storage), true) => {
+            let after = storage.bytes_count()?;
+            Ok(usable(written, storage, StartKind::Compacted { before: bytes_count, after }))
+        }
+        (Ok(storage), false) => Ok(usable(written, storage, StartKind::NotClosed)),
+        (Err(Anew::NotReplaced(error)), true) => match place.sync_entry() {
+            Ok(()) => Ok(usable(written, current.storage, StartKind::NotCompacted(error.to_string()))),
+            Err(error) => Ok(read_only(written, current.storage, StartKind::AsLeft, error.to_string())),
+        },
+        (Err(Anew::NotReplaced(error)), false) => {
+            Ok(read_only(written, current.storage, StartKind::NotClosed, error.to_string()))
+        }
+        (Err(Anew::Unsure(error)), _) => {
+            Ok(read_only(written, current.storage, StartKind::NotClosed, error.to_string()))
+        }
+    }
+}
+
+fn make(place: &dyn Place) -> Result<Opened, OpenError> {
+    let written = WrittenData::default();
+    match write_anew(place, &written) {
+        Ok(storage) => Ok(usable(written, storage, StartKind::Made)),
+        Err(Anew::NotReplaced(error)) => Err(error),
+        Err(Anew::Unsure(error)) => Err(error.into()),
+    }
+}
+
+fn usable(written: WrittenData, storage: Arc<dyn Storage>, start: StartKind) -> Opened {
+    Opened { written, database: Database::on(storage, State::Closed), start, read_only: None }
+}
+
+fn read_only(written: WrittenData, storage: Arc<dyn Storage>, start: StartKind, reason: String) -> Opened {
+    let database = Database::on(storage, State::Failed(reason.clone()));
+    Opened { written, database, start, read_only: Some(reason) }
+}
+
+/// Why there is no other database in the place of one.
+enum Anew {
+    /// What was there is there.
+    NotReplaced(OpenError),
+    /// Nobody knows which of both is there once the machine has stopped.
+    Unsure(io::Error),
+}
+
+/// Writes all of it beside, and puts that in the place.
+fn write_anew(place: &dyn Place, written: &WrittenData) -> Result<Arc<dyn Storage>, Anew> {
+    let storage = place.beside().map_err(Anew::NotReplaced)?;
+    if let Err(reason) = fill(&storage, written) {
+        place.give_up();
+        return Err(Anew::NotReplaced(io::Error::other(reason).into()));
+    }
+    place.replace().map_err(Anew::Unsure)?;
+    Ok(storage)
+}
+
+fn fill(storage: &Arc<dyn Storage>, written: &WrittenData) -> Result<(), String> {
+    let fault = Fault::default();
+    let filled = catch_unwind(AssertUnwindSafe(|| {
+        let handle = Handle::open(storage, fault.clone())?;
+        let transaction = handle.redb.begin_write()?;
+        tables::make(&transaction)?;
+        for change in tables::changes_of(written) {
+            tables::apply(&transaction, [&change])?;
+        }
+        transaction.commit()?;
+        Ok::<(), redb::Error>(handle.redb.close()?)
+    }));
+    let filled = filled.unwrap_or_else(|_| Err(redb::Error::Corrupted("a fault of the database".to_owned())));
+    match (fault.get(), filled) {
+        (Some(CommitFailure::Full(reason) | CommitFailure::Failed(reason)), _) => Err(reason),
+        (None, Err(error)) => Err(error.to_string()),
+        (None, Ok(())) => storage.sync().map_err(|error| error.to_string()),
+    }
+}
+
+impl Handle {
+    fn open(storage: &Arc<dyn Storage>, fault: Fault) -> Result<Handle, redb::Error> {
+        let guard = Guard { storage: Arc::clone(storage), fault: fault.clone() };
+        let redb = redb::Builder::new().set_cache_size(CACHE_BYTES).create_with_backend(guard)?;
+        Ok(Handle { redb, fault })
+    }
+
+    fn commit(&self, changes: &[StoreChange]) -> Result<(), redb::Error> {
+        let mut transaction = self.redb.begin_write()?;
+        transaction.set_durability(redb::Durability::Immediate)?;
+        tables::apply(&transaction, changes)?;
+        Ok(transaction.commit()?)
+    }
+}
+
+/// Why something has not come to pass, with whatever failed first.
+fn failure_of(fault: &Fault, error: &redb::Error) -> CommitFailure {
+    // Where it is nobody's fault but its own, nothing is written any more either.
+    fault.set(CommitFailure::Failed(error.to_string()));
+    fault.get().unwrap_or_else(|| CommitFailure::Failed(error.to_string()))
+}
+
+impl Database {
+    fn on(storage: Arc<dyn Storage>, state: State) -> Database {
+        Database { storage, state, unsure: Vec::new() }
+    }
+
+    /// Puts changes on the disk, in this order, all or none. Once it returns well they are there whatever becomes of the
+    /// machine.
+    pub fn commit(&mut self, changes: &[StoreChange]) -> Result<(), CommitFailure> {
+        let committed = catch_unwind(AssertUnwindSafe(|| self.try_commit(changes)));
+        let committed = committed.unwrap_or_else(|_| Err(CommitFailure::Failed("a fault of the database".to_owned())));
+        if let Err(CommitFailure::Failed(reason)) = &committed {
+            self.fail(reason.clone());
+        }
+        committed
+    }
+
+    fn try_commit(&mut self, changes: &[StoreChange]) -> Result<(), CommitFailure> {
+        let handle = self.opened()?;
+        let Err(error) = handle.commit(changes) else { return Ok(()) };
+        let failure = failure_of(&handle.fault, &error);
+        let CommitFailure::Full(_) = failure else { return Err(failure) };
+        // Nothing more is written by this handle, also not by letting go of it.
+        self.state = State::Closed;
+        match self.opened() {
+            // What had been written before there was no room may be all of it.
+            Ok(handle) => match tables::is_as_after(&handle.redb, changes) {
+                Ok(true) => Ok(()),
+                Ok(false) => Err(failure),
+                Err(error) => Err(failure_of(&handle.fault, &error)),
+            },
+            Err(CommitFailure::Full(_)) => {
+                self.unsure = changes.to_vec();
+                Err(failure)
+            }
+            Err(failed) => Err(failed),
+        }
+    }
+
+    /// It is opened with the first change, and again once there was no room.
+    fn opened(&mut self) -> Result<&Handle, CommitFailure> {
+        if let State::Closed = self.state {
+            let fault = Fault::default();
+            let handle = Handle::open(&self.storage, fault.clone()).map_err(|error| failure_of(&fault, &error))?;
+            if !self.unsure.is_empty() {
+                let is_there = tables::is_as_after(&handle.redb, &self.unsure);
+                // What was refused is there: others are told what is not so from now on.
+                if is_there.map_err(|error| failure_of(&fault, &error))? {
+                    let reason = "what there was no room for is there all the same".to_owned();
+                    fault.set(CommitFailure::Failed(reason.clone()));
+                    return Err(CommitFailure::Failed(reason));
+                }
+                self.unsure.clear();
+            }
+            self.state = State::Open(handle);
+        }
+        match &self.state {
+            State::Open(handle) => Ok(handle),
+            State::Failed(reason) => Err(CommitFailure::Failed(reason.clone())),
+            State::Closed => Err(CommitFailure::Failed("it is not open".to_owned())),
+        }
+    }
+
+    /// Not a byte is written from now on, also not by letting go of it.
+    fn fail(&mut self, reason: String) {
+        if let State::Open(handle) = &self.state {
+            handle.fault.set(CommitFailure::Failed(reason.clone()));
+        }
+        if !matches!(self.state, State::Failed(_)) {
+            self.state = State::Failed(reason);
+        }
+    }
+
+    /// Has the next start find it as it is left. Otherwise it writes everything anew.
+    pub fn close(mut self) -> Result<(), String> {
+        match std::mem::replace(&mut self.state, State::Closed) {
+            State::Open(handle) => {
+                let closed = catch_unwind(AssertUnwindSafe(|| handle.redb.close()));
+                closed.unwrap_or(Ok(())).map_err(|error| error.to_string())
+            }
+            State::Closed => Ok(()),
+            State::Failed(reason) => Err(reason),
+        }
+    }
+}
+
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Database").field("storage", &self.storage).finish_non_exhaustive()
+    }
+}

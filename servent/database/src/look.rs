@@ -1,0 +1,97 @@
+//! What a database holds, verified to the last page, with nothing changed by it.
+//!
+//! redb repairs as it verifies: here it does so in memory.
+
+use std::fs::File;
+use std::os::unix::fs::MetadataExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Arc;
+
+use common::written::WrittenData;
+
+use crate::guard::{Fault, Guard};
+use crate::layered::Layered;
+use crate::storage::{OpenError, Storage};
+use crate::{CACHE_BYTES, file, tables};
+
+/// Whoever looks while a servent writes looks again.
+const LOOKS_MAX: usize = 20;
+
+/// What a database holds.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Look {
+    /// All that was written.
+    pub written: WrittenData,
+    /// Whether whoever wrote last has closed it.
+    pub is_closed: bool,
+    /// How large it is.
+    pub bytes_count: u64,
+    /// So many bytes of it are used.
+    pub used_bytes: u64,
+}
+
+/// Looks at a database in a file, also while a servent uses it. Where there is none, or it is empty, that is an error.
+pub fn look_at(path: &Path) -> Result<Look, OpenError> {
+    let mut looks = 0;
+    loop {
+        looks += 1;
+        let (file, storage) = file::open_to_look(path)?;
+        let before = version(&file)?;
+        let look = look_into(&storage);
+        if version(&file)? == before {
+            return look;
+        }
+        if looks == LOOKS_MAX {
+            return Err(OpenError::Busy);
+        }
+    }
+}
+
+/// What changes when a file is written to.
+fn version(file: &File) -> std::io::Result<(u64, i64, i64)> {
+    let metadata = file.metadata()?;
+    Ok((metadata.len(), metadata.mtime(), metadata.mtime_nsec()))
+}
+
+pub(crate) fn look_into(storage: &Arc<dyn Storage>) -> Result<Look, OpenError> {
+    // What no check has found may end redb in a way of its own.
+    let looked = catch_unwind(AssertUnwindSafe(|| look(storage)));
+    looked.unwrap_or_else(|_| Err(OpenError::Damaged("nobody can make sense of it".to_owned())))
+}
+
+fn look(storage: &Arc<dyn Storage>) -> Result<Look, OpenError> {
+    let bytes_count = storage.bytes_count()?;
+    if bytes_count == 0 {
+        return Err(OpenError::Foreign("it is empty".to_owned()));
+    }
+    ask_for_memory(bytes_count)?;
+    let layered = Guard { storage: Arc::new(Layered::over(Arc::clone(storage))?), fault: Fault::default() };
+    let mut builder = redb::Builder::new();
+    builder.set_cache_size(CACHE_BYTES);
+    let verified = builder.set_check_integrity_on_open(true).create_with_backend(layered).map_err(tables::damaged)?;
+    let written = tables::read(&verified)?;
+    let transaction = verified.begin_write().map_err(tables::damaged)?;
+    let stats = transaction.stats().map_err(tables::damaged)?;
+    let used_bytes = stats.allocated_pages().saturating_mul(stats.page_size() as u64);
+    drop(transaction);
+    let is_closed = is_closed(storage)?;
+    Ok(Look { written, is_closed, bytes_count, used_bytes })
+}
+
+/// Whether it needs no repair.
+fn is_closed(storage: &Arc<dyn Storage>) -> Result<bool, OpenError> {
+    let guard = Guard { storage: Arc::clone(storage), fault: Fault::default() };
+    match redb::Builder::new().set_cache_size(CACHE_BYTES).open_read_only_with_backend(guard) {
+        Ok(_) => Ok(true),
+        Err(redb::DatabaseError::RepairAborted) => Ok(false),
+        Err(error) => Err(tables::damaged(error)),
+    }
+}
+
+/// What it holds is in memory as a whole: where that is not to be had, it is said now, and nobody is ended by it.
+fn ask_for_memory(bytes_count: u64) -> Result<(), OpenError> {
+    let wanted = usize::try_from(bytes_count).unwrap_or(usize::MAX);
+    let wanted = wanted.min(2 * common::limits::WRITTEN_BYTES_MAX);
+    Vec::<u8>::new().try_reserve_exact(wanted).map_err(|_| OpenError::NoMemory(bytes_count))
+}

@@ -1,0 +1,236 @@
+//! The database of `--store`, from its name to what was written, and the changes that come to it.
+//!
+//! How changes get to the disk is the crate `database`; what is written and when is decided by the servent's mind. Here is
+//! what an operator is told of it.
+
+use std::fmt;
+use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use common::counted::{counted, grouped};
+use common::disk::CommitFailure;
+use common::store::Store;
+use common::text::Escaped;
+use common::written::{KeptValue, StoreChange, WrittenData};
+use database::{Database, OpenError, Opened, StartKind};
+
+use crate::options::DataSource;
+
+/// How long a servent that ends waits until its database is closed. Otherwise the next start writes it anew.
+const CLOSE_MAX: Duration = Duration::from_secs(2);
+/// So many keys that no line can hold are told one by one.
+const LEFT_OUT_SAID_MAX: usize = 16;
+
+/// A database that is open, for whoever writes to it and whoever closes it.
+#[derive(Clone, Debug)]
+pub(crate) struct StoreFile {
+    path: PathBuf,
+    /// None once it is closed.
+    database: Arc<Mutex<Option<Database>>>,
+}
+
+/// A database at the start of a servent.
+#[derive(Debug)]
+pub(crate) struct OpenedStore {
+    pub(crate) file: StoreFile,
+    pub(crate) written: Arc<WrittenData>,
+    /// Whether nothing more is written to it.
+    pub(crate) is_read_only: bool,
+}
+
+/// Opens it, or makes it where there is none, and says what became of it.
+pub(crate) fn open(path: &Path) -> anyhow::Result<OpenedStore> {
+    let name = ShownStore(path);
+    let Opened { written, database, start, read_only } =
+        database::open(path).with_context(|| format!("cannot use database {name}"))?;
+    match start {
+        StartKind::AsLeft => {}
+        StartKind::Made => log::info!("database {name} is made: nothing was written yet"),
+        StartKind::NotClosed if read_only.is_some() => log::warn!("database {name} was not closed"),
+        StartKind::NotClosed => log::info!("database {name} was not closed: all of it was written anew"),
+        StartKind::Compacted { before, after } => {
+            let (before, after) = (counted(before, "byte"), grouped(after));
+            log::info!("database {name} was written anew: {before} before, {after} now");
+        }
+        StartKind::NotCompacted(reason) => log::warn!("database {name} stays as large as it is: {reason}"),
+    }
+    if let Some(reason) = &read_only {
+        log::error!("database {name} cannot be written to: it is served, and takes no more: {reason}");
+    }
+    let file = StoreFile { path: path.to_owned(), database: Arc::new(Mutex::new(Some(database))) };
+    Ok(OpenedStore { file, written: Arc::new(written), is_read_only: read_only.is_some() })
+}
+
+impl StoreFile {
+    /// Puts changes on the disk, all or none.
+    pub(crate) fn commit(&self, changes: &[StoreChange]) -> Result<(), CommitFailure> {
+        let mut database = self.database.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(database) = database.as_mut() else { return Err(CommitFailure::Failed("it is closed".to_owned())) };
+        let name = ShownStore(&self.path);
+        database.commit(changes).map_err(|failure| match failure {
+            CommitFailure::Full(reason) => CommitFailure::Full(format!("database {name}: {reason}")),
+            CommitFailure::Failed(reason) => CommitFailure::Failed(format!("database {name}: {reason}")),
+        })
+    }
+
+    /// Has the next start find it as it is left, if that can be done soon: a disk that hangs keeps no servent from ending.
+    pub(crate) fn close(&self) {
+        let (closed, hear) = channel();
+        let file = self.clone();
+        let close = move || {
+            let database = file.database.lock().unwrap_or_else(PoisonError::into_inner).take();
+            // Whoever waited for it may be gone.
+            let _ = closed.send(database.map_or(Ok(()), Database::close));
+        };
+        let name = ShownStore(&self.path);
+        if let Err(error) = thread::Builder::new().name("commits".to_owned()).spawn(close) {
+            return log::warn!("database {name} is not closed, there is no thread for it: {error}");
+        }
+        match hear.recv_timeout(CLOSE_MAX) {
+            Ok(Ok(())) => {}
+            Ok(Err(reason)) => log::warn!("database {name} is not closed: {reason}"),
+            Err(_) => log::warn!("database {name} is not closed: its disk takes too long"),
+        }
+    }
+}
+
+/// What is served of the data and of what was written above it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Origins {
+    /// Keys that have the value that was written.
+    pub(crate) written: usize,
+    /// Keys that have the value of the data.
+    pub(crate) data: usize,
+    /// Keys of the data that have another value, or none.
+    pub(crate) hidden: usize,
+    /// Keys that were deleted, whether the data has them or not.
+    pub(crate) deleted: usize,
+}
+
+impl Origins {
+    pub(crate) fn of(store: &Store, written: &WrittenData) -> Origins {
+        let hidden = written.values().filter(|(key, _)| store.get(key.as_bytes()).is_some()).count();
+        let deleted = written.values().filter(|(_, kept)| **kept == KeptValue::Hidden).count();
+        Origins { written: written.keys_count() - deleted, data: store.len() - hidden, hidden, deleted }
+    }
+}
+
+impl fmt::Display for Origins {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Origins { written, data, hidden, deleted } = self;
+        let (of_data, of_store) = (counted(*data, "key"), counted(*written, "key"));
+        let (hidden, deleted) = (grouped(*hidden), grouped(*deleted));
+        write!(f, "{of_data} of the data ({hidden} hidden), {of_store} of the store ({deleted} deleted)")
+    }
+}
+
+/// Says what is served from the start on.
+pub(crate) fn announce(data: &DataSource, path: &Path, origins: &Origins) {
+    let Origins { data: of_data, written, hidden, .. } = origins;
+    let name = ShownStore(path);
+    let DataSource::File(_) = data else { return log::info!("serving {} of {name}", counted(*written, "key")) };
+    let hidden = if *hidden == 0 { String::new() } else { format!(" ({} hidden)", grouped(*hidden)) };
+    log::info!("serving {} of {data}{hidden} and {} of {name}", counted(*of_data, "key"), grouped(*written));
+}
+
+/// What a check finds: what was written, and what is said of it.
+pub(crate) fn look_at(path: &Path) -> anyhow::Result<(WrittenData, String)> {
+    let name = ShownStore(path);
+    let is_missing =
+        |error: &OpenError| matches!(error, OpenError::Io(error) if error.kind() == std::io::ErrorKind::NotFound);
+    let look = match database::look_at(path) {
+        Err(error) if is_missing(&error) => {
+            let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            if !std::fs::metadata(directory).is_ok_and(|directory| directory.is_dir()) {
+                return Err(error).with_context(|| format!("cannot make database {name}"));
+            }
+            return Ok((WrittenData::default(), format!("{name}: not there yet")));
+        }
+        Err(_) if std::fs::metadata(path).is_ok_and(|file| file.is_file() && file.len() == 0) => {
+            return Ok((WrittenData::default(), format!("{name}: empty, it is made at the start")));
+        }
+        look => look.with_context(|| format!("cannot use database {name}"))?,
+    };
+    let unclosed = if look.is_closed { "" } else { "; in use, or not closed" };
+    let published = counted(look.written.published_count(), "file");
+    let said = format!("{name}: {}, {published} published{unclosed}", counted(look.bytes_count, "byte"));
+    Ok((look.written, said))
+}
+
+/// Writes what was written as a key-value file. What no line can hold is told and left out, and that is an error at the end.
+pub(crate) fn export(path: &Path, to: &mut impl Write) -> anyhow::Result<()> {
+    let name = ShownStore(path);
+    let look = database::look_at(path).with_context(|| format!("cannot use database {name}"))?;
+    let (mut deleted_count, mut left_out_count, mut is_first) = (0_usize, 0_usize, true);
+    for (key, kept) in look.written.values() {
+        let KeptValue::Value(value) = kept else {
+            deleted_count += 1;
+            continue;
+        };
+        match line_of(key.as_bytes(), value, is_first) {
+            Some(line) => {
+                to.write_all(&line).context("cannot write to stdout")?;
+                is_first = false;
+            }
+            None => {
+                left_out_count += 1;
+                if left_out_count <= LEFT_OUT_SAID_MAX {
+                    log::warn!("{name}: {} is left out, no line can hold it", key);
+                }
+            }
+        }
+    }
+    to.flush().context("cannot write to stdout")?;
+    if deleted_count > 0 {
+        log::warn!("{name}: {} deleted, which no line can say", counted(deleted_count, "key"));
+    }
+    if look.written.published_count() > 0 {
+        let files = counted(look.written.published_count(), "file");
+        log::warn!("{name}: {files} published, which no line can say");
+    }
+    if left_out_count > 0 {
+        bail!("{name}: {} left out, which no line can hold", counted(left_out_count, "key"));
+    }
+    Ok(())
+}
+
+/// The line that is read as this key and this value, if there is one.
+fn line_of(key: &[u8], value: &[u8], is_first: bool) -> Option<Vec<u8>> {
+    let mut line = Vec::with_capacity(key.len() + value.len() + 4);
+    if is_first && key.starts_with(b"\xef\xbb\xbf") {
+        // At the beginning of a file it would be no part of the key.
+        line.extend_from_slice(b"#\n");
+    }
+    if key.starts_with(b"#") {
+        // At the beginning of a line it would be a comment.
+        line.push(b' ');
+    }
+    line.extend_from_slice(key);
+    if !value.is_empty() {
+        line.push(b' ');
+        line.extend_from_slice(value);
+    }
+    if line.ends_with(b"\r") {
+        // One is taken for a part of the line's end.
+        line.push(b'\r');
+    }
+    line.push(b'\n');
+    let (read, _) = Store::parse(line.clone()).ok()?;
+    (read.len() == 1 && read.get(key) == Some(value)).then_some(line)
+}
+
+/// A path of a database as it may be shown.
+#[derive(Clone, Copy)]
+pub(crate) struct ShownStore<'a>(pub(crate) &'a Path);
+
+impl fmt::Display for ShownStore<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Escaped::new(self.0.as_os_str().as_bytes()).fmt(f)
+    }
+}
