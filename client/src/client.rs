@@ -2,15 +2,17 @@
 //!
 //! What happens on the sockets is `network`.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use common::address::Neighbor;
+use common::content::search::FileName;
 use common::key::Key;
-use common::limits::SILENCE_DEFAULT;
+use common::limits::{DESCRIPTION_BYTES_MAX, SILENCE_DEFAULT, VALUE_BYTES_MAX};
 use common::query::Ask;
 use common::session::Question;
+use common::write::Change;
 use servent::sockets;
 
 use crate::error::{AskError, ClientError, ConnectError};
@@ -283,6 +285,90 @@ impl Client {
         self.network.begin_greeting(address, silence_max)
     }
 
+    /// Has the contact keep a value under a key, and waits for as long as is usual (4 s) for what it says came of that
+    /// ([`Event::Written`]): once that is [`Stored`](crate::WriteOutcome::Stored) or
+    /// [`Replaced`](crate::WriteOutcome::Replaced) it is on its disk, and what everybody is answered. Where it says nothing, or
+    /// is lost, nobody knows ([`WriteEnd::is_unknown`](crate::WriteEnd::is_unknown)).
+    ///
+    /// # Errors
+    ///
+    /// As [`begin_write`](Client::begin_write), and where a key cannot have so many bytes.
+    pub fn put(&mut self, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<Events<'_>, AskError> {
+        self.write(Change::Put { key: Key::new(key.as_ref())?, value: value.as_ref().into() })
+    }
+
+    /// Has the contact keep nothing under a key, and waits as [`put`](Client::put) does.
+    ///
+    /// # Errors
+    ///
+    /// As [`put`](Client::put).
+    pub fn delete(&mut self, key: impl AsRef<[u8]>) -> Result<Events<'_>, AskError> {
+        self.write(Change::Delete { key: Key::new(key.as_ref())? })
+    }
+
+    /// Has the contact describe a file that it shares, which may be without words, and offer it, where it offers only what
+    /// is published; waits as [`put`](Client::put) does.
+    ///
+    /// # Errors
+    ///
+    /// As [`begin_write`](Client::begin_write), and where no file has such a name.
+    pub fn publish(&mut self, name: impl AsRef<[u8]>, text: impl AsRef<[u8]>) -> Result<Events<'_>, AskError> {
+        self.write(Change::Publish { name: FileName::new(name.as_ref())?, text: text.as_ref().into() })
+    }
+
+    /// Takes that back, and waits as [`put`](Client::put) does.
+    ///
+    /// # Errors
+    ///
+    /// As [`publish`](Client::publish).
+    pub fn unpublish(&mut self, name: impl AsRef<[u8]>) -> Result<Events<'_>, AskError> {
+        self.write(Change::Unpublish { name: FileName::new(name.as_ref())? })
+    }
+
+    fn write(&mut self, change: Change) -> Result<Events<'_>, AskError> {
+        let write = self.begin_write(change, SILENCE_DEFAULT)?;
+        Ok(Events::new(self, write))
+    }
+
+    /// Has the contact keep a change, waiting so long for what comes of it, and gives the number by which that is told
+    /// ([`Event::Written`]). Up to 4,096 may be on their way; they are made in the order in which they were begun. A contact
+    /// that keeps nothing is not asked, or says so. [Cancelled](Client::cancel) it is not taken back: nobody knows then what came of it.
+    ///
+    /// # Errors
+    ///
+    /// Where it was not asked: the contact is lost, or leaves too much unread ([`AskError::Busy`]), too many are on their way, or
+    /// a value or a description is longer than any.
+    pub fn begin_write(&mut self, change: Change, silence_max: Duration) -> Result<QueryNumber, AskError> {
+        match &change {
+            Change::Put { value, .. } if value.len() > VALUE_BYTES_MAX => Err(AskError::ValueTooLong(value.len())),
+            Change::Publish { text, .. } if text.len() > DESCRIPTION_BYTES_MAX => {
+                Err(AskError::DescriptionTooLong(text.len()))
+            }
+            _ => self.network.begin_write(change, silence_max),
+        }
+    }
+
+    /// Has the contact tell what it answers for a key, now and whenever that changes ([`Event::Changed`]), until it is lost or
+    /// nobody wants it any more ([`Event::WatchEnded`]).
+    ///
+    /// # Errors
+    ///
+    /// As [`begin_watch`](Client::begin_watch).
+    pub fn watch(&mut self, key: impl AsRef<[u8]>) -> Result<Events<'_>, AskError> {
+        let watch = self.begin_watch(key)?;
+        Ok(Events::new(self, watch))
+    }
+
+    /// The same, and gives the number by which it is told. Up to 64 keys are watched at a time, and
+    /// [`next_event`](Client::next_event) waits for as long as any is.
+    ///
+    /// # Errors
+    ///
+    /// Where the contact is lost, as many keys are watched as may be, or a key cannot have so many bytes.
+    pub fn begin_watch(&mut self, key: impl AsRef<[u8]>) -> Result<QueryNumber, AskError> {
+        self.network.begin_watch(Key::new(key.as_ref())?)
+    }
+
     /// Asks, and gives what comes of it one by one.
     ///
     /// # Errors
@@ -398,15 +484,16 @@ impl Client {
         self.network.deadline()
     }
 
-    /// Nobody wants this query, this listing or this greeting any more. If it is pending it ends at once
+    /// Nobody wants this query, this listing, this greeting or this watch any more, or to know what came of this write. If it is pending it ends at once
     /// ([`Event::Finished`] is told, with [`EndReason::Cancelled`](crate::EndReason::Cancelled), or [`Event::Listed`] or [`Event::FilesListed`] with
     /// [`ListingEnd::Cancelled`](crate::ListingEnd::Cancelled), or [`Event::Greeted`] with
-    /// [`GreetEnd::Cancelled`](crate::GreetEnd::Cancelled)), and what still comes for it is not told.
+    /// [`GreetEnd::Cancelled`](crate::GreetEnd::Cancelled), or [`Event::Written`] with
+    /// [`WriteEnd::Cancelled`](crate::WriteEnd::Cancelled), or [`Event::WatchEnded`]), and what still comes for it is not told.
     pub fn cancel(&mut self, query: QueryNumber) {
         self.network.cancel(query);
     }
 
-    /// How many queries are pending, with the listings and the greeting that may be.
+    /// How many queries are pending, with the listings and the greeting that may be, the writes and the watches.
     #[must_use]
     pub fn pending_count(&self) -> usize {
         self.network.pending_count()
@@ -422,6 +509,12 @@ impl Client {
     #[must_use]
     pub fn contact_address(&self) -> SocketAddr {
         self.network.contact_address()
+    }
+
+    /// From which ip it is connected to the contact, or was last.
+    #[must_use]
+    pub fn own_ip(&self) -> IpAddr {
+        self.network.own_ip()
     }
 
     /// Where answers are heard that servents connect to bring, as the contact sees it; nowhere, where no port was opened.
@@ -496,12 +589,14 @@ const _: () = {
 mod tests {
     use common::limits::{
         CLIENT_CONNECTIONS_MAX, CLIENT_PENDING_MAX, COPIES_OPEN_MAX, COPY_YOUNG_MAX, FETCHES_MAX, GREETING_WAIT_MAX,
+        WATCHES_PER_CLIENT_MAX, WRITES_PENDING_MAX,
     };
 
     #[test]
     fn the_numbers_in_what_is_said_of_it_are_those_of_the_limits() {
         assert_eq!((COPIES_OPEN_MAX, COPY_YOUNG_MAX.as_millis()), (256, 100));
         assert_eq!(GREETING_WAIT_MAX.as_secs(), 3);
+        assert_eq!((WRITES_PENDING_MAX, WATCHES_PER_CLIENT_MAX), (4_096, 64));
         assert_eq!((CLIENT_PENDING_MAX, CLIENT_CONNECTIONS_MAX, FETCHES_MAX), (16_384, 4_096, 16));
     }
 }

@@ -4,8 +4,13 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
+use common::content::search::FileNameError;
+use common::counted::grouped;
 use common::key::KeyError;
-use common::session::{FilesPending, GreetingPending, ListingPending, TooManyPending};
+use common::limits::{DESCRIPTION_BYTES_MAX, VALUE_BYTES_MAX};
+use common::session::{
+    FilesPending, GreetingPending, ListingPending, TooManyPending, TooManyWatches, TooManyWrites,
+};
 use common::wire::EncodeError;
 use rustix::io::Errno;
 use servent::sockets::ResolveError;
@@ -117,6 +122,21 @@ pub enum AskError {
     /// Files are being listed: that has to be over first.
     #[error(transparent)]
     FilesPending(#[from] FilesPending),
+    /// No file has such a name.
+    #[error(transparent)]
+    NotAFileName(#[from] FileNameError),
+    /// No value has so many bytes.
+    #[error("value of {} bytes, {} is the most", grouped(*.0), grouped(VALUE_BYTES_MAX))]
+    ValueTooLong(usize),
+    /// No description has so many bytes.
+    #[error("description of {} bytes, {} is the most", grouped(*.0), grouped(DESCRIPTION_BYTES_MAX))]
+    DescriptionTooLong(usize),
+    /// Of too many writes the contact has yet to say what came of them: it has to, first.
+    #[error(transparent)]
+    TooManyWrites(#[from] TooManyWrites),
+    /// As many keys are watched as may be.
+    #[error(transparent)]
+    TooManyWatches(#[from] TooManyWatches),
     /// The contact leaves unread what was asked before, and there is no room for more until it reads.
     #[error("the contact leaves unread what was asked before; ask again later")]
     Busy,

@@ -2,16 +2,17 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use common::content::search::Entry;
 use common::member::Member;
 use common::query::{AnswerBody, Via};
-use common::session::{Ending, FilesListed, GreetingEnded, MembersListed, Report};
+use common::session::{Ending, FilesListed, GreetingEnded, MembersListed, Report, WatchEnd, WriteEnded};
 
 use crate::untold::Told;
 
-/// The number of a query, of a listing, or of a greeting. No other of the same [`Client`](crate::Client) has it that is
+/// The number of a query, of a listing, of a greeting, of a write, or of a watch. No other of the same [`Client`](crate::Client) has it that is
 /// pending or was over lately, and it tells nothing of the order in which they were begun.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct QueryNumber(pub(crate) u64);
@@ -85,6 +86,16 @@ pub enum Event {
     Files(Vec<Entry>),
     /// A listing of files is over: nothing more is told of it.
     FilesListed(FilesListed),
+    /// It is over that the contact was to keep something: nothing more is told of it.
+    Written(WriteEnded),
+    /// The value of a key that is watched: first what it is, and then whatever it becomes. Of several changes that come
+    /// together the last is told.
+    Changed {
+        /// Nothing where the contact has none.
+        value: Option<Arc<[u8]>>,
+    },
+    /// A watch is over: nothing more is told of it.
+    WatchEnded(WatchEnd),
     /// Somebody sent what belongs to no pending query. A few of them are told one by one, the others are counted.
     Unexpected {
         /// Who sent it.
@@ -139,6 +150,9 @@ impl From<Report> for Spoken {
             Report::Greeted { sequence, greeting } => (Some(QueryNumber(sequence)), Event::Greeted(greeting)),
             Report::Files { sequence, entries } => (Some(QueryNumber(sequence)), Event::Files(entries)),
             Report::FilesListed { sequence, listed } => (Some(QueryNumber(sequence)), Event::FilesListed(listed)),
+            Report::Written { sequence, written } => (Some(QueryNumber(sequence)), Event::Written(written)),
+            Report::Changed { sequence, value } => (Some(QueryNumber(sequence)), Event::Changed { value }),
+            Report::WatchEnded { sequence, end } => (Some(QueryNumber(sequence)), Event::WatchEnded(end)),
             Report::Unexpected { from, message } => (None, Event::Unexpected { from, message }),
             Report::MoreUnexpected { count } => (None, Event::MoreUnexpected { count }),
             Report::ContactLost { reason } => (None, Event::ContactLost { reason }),

@@ -1,12 +1,12 @@
-//! What comes of one query, of one listing, or of one greeting, one by one.
+//! What comes of one query, of one listing, of one greeting, of one write, or of one watch, one by one.
 
 use crate::client::Client;
 use crate::error::ClientError;
 use crate::event::{Event, QueryNumber};
 
-/// What comes of one query (or of one listing of members or files, or one greeting, which are meant as well where a query is), in the
+/// What comes of one query (or of one listing of members or files, one greeting, one write, or one watch, which are meant as well where a query is), in the
 /// order in which it comes, and of the client as a whole meanwhile. It ends after [`Event::Finished`], [`Event::Listed`],
-/// [`Event::FilesListed`] or [`Event::Greeted`], and after any error; each step waits for the next event.
+/// [`Event::FilesListed`], [`Event::Greeted`], [`Event::Written`] or [`Event::WatchEnded`], and after any error; each step waits for the next event.
 ///
 /// Dropped before its query has finished, also after an error, it cancels the query, and what still comes for it is
 /// nobody's surprise. Events of other queries are kept for [`Client::next_event`]; where they become too many, this one
@@ -49,14 +49,24 @@ impl Iterator for Events<'_> {
         let query = self.query;
         let next = self.client.next_of(|network| network.untold.pop_for(query)).transpose();
         match &next {
-            Some(Ok(Event::Finished(_) | Event::Listed(_) | Event::FilesListed(_) | Event::Greeted(_))) => {
-                self.has_finished = true;
-            }
-            Some(Ok(_)) => {}
+            Some(Ok(event)) => self.has_finished = is_end(event),
             Some(Err(_)) | None => self.has_failed = true,
         }
         next
     }
+}
+
+/// Whether nothing more is told after it.
+fn is_end(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::Finished(_)
+            | Event::Listed(_)
+            | Event::FilesListed(_)
+            | Event::Greeted(_)
+            | Event::Written(_)
+            | Event::WatchEnded(_)
+    )
 }
 
 impl std::iter::FusedIterator for Events<'_> {}

@@ -27,6 +27,33 @@
 //! begins many more than that gives them a longer wait, or keeps fewer pending. There is no thread and no runtime in it, and it prints nothing; what
 //! goes wrong with strangers is in the log (the crate `log`).
 //!
+//! What the contact holds can be changed, and be watched for changes:
+//!
+//! ```no_run
+//! use client::{Client, Event, WriteEnd, WriteOutcome};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut client = Client::connect("127.0.0.1:9000")?;
+//! for event in client.put("tea", "green, 80 °C")? {
+//!     let Event::Written(written) = event? else { continue };
+//!     match written.end {
+//!         // It is on the contact's disk, and what others are answered from now on.
+//!         WriteEnd::Told(WriteOutcome::Stored | WriteOutcome::Replaced) => println!("stored"),
+//!         WriteEnd::Told(outcome) => println!("not stored: {}", outcome.word()),
+//!         end if end.is_unknown() => println!("unknown: it may be stored"),
+//!         end => println!("not asked: {}", end.word()),
+//!     }
+//! }
+//! // It goes on until the contact is lost, or the iterator is dropped.
+//! for event in client.watch("kernel")? {
+//!     if let Event::Changed { value } = event? {
+//!         println!("{}", value.map_or("no such key".to_owned(), |value| value.escape_ascii().to_string()));
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! Who has a loop polls the client, which is readable when there is something to do, or its deadline has come:
 //!
 //! ```no_run
@@ -83,6 +110,8 @@ pub use common::member::{GreetOutcome, Greeted, How, Linkage, Member, Seen, Word
 pub use common::query::{AnswerBody, Ask, Path, Tally, Via};
 pub use common::session::{EndReason, Ending, Question};
 pub use common::session::{FilesListed, GreetEnd, GreetingEnded, ListingEnd, MembersListed};
+pub use common::session::{WatchEnd, WriteEnd, WriteEnded};
+pub use common::write::{Change, WriteOutcome, WriteRefusal};
 pub use download::is_download_begun;
 pub use download::{Download, DownloadEnded, DownloadError, DownloadEvent, DownloadLeft, DownloadOptions, FileError};
 pub use error::{AskError, ClientError, ConnectError};

@@ -11,7 +11,7 @@ mod clock;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::ops::RangeInclusive;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -20,6 +20,7 @@ use common::address::{Neighbor, canonical};
 use common::dialect::Dialect;
 use common::exchange::{Beyond, Exchange, Heard};
 use common::features::Features;
+use common::key::Key;
 use common::limits::{CLIENT_CONNECTIONS_MAX, CLIENT_UNSENT_BYTES_MAX, HELLO_WAIT_MAX};
 use common::link::{LinkId, Purpose};
 use common::message::{Message, Request};
@@ -28,6 +29,7 @@ use common::random::Secret;
 use common::session::{FetchId, Input, Output, Question, Session};
 use common::time::Time;
 use common::wire::{Accepts, EncodeError, Frame};
+use common::write::Change;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use servent::connections::Connections;
@@ -69,6 +71,8 @@ pub(crate) struct Sockets {
     /// Where answers are heard that are dialled.
     answers_at: Option<SocketAddr>,
     contact_address: SocketAddr,
+    /// Whose connection the contact takes it to be.
+    own_ip: IpAddr,
     /// The link with the contact, also after it is gone.
     contact_link: LinkId,
     /// It has said hello, and was not told to be lost since. A connection may be there for a moment longer than that.
@@ -160,9 +164,9 @@ impl Sockets {
     ) -> Result<Sockets, ConnectError> {
         let poller = Poller::new().map_err(ConnectError::machine("cannot make a poller"))?;
         let (mut listener, mut answers_at) = (None, None);
+        let mut own = stream.local_addr().map_err(ConnectError::machine("cannot tell the own address"))?;
         if let Some(answer_port) = answer_port {
             // Heard on the address the contact sees us at, and on no other.
-            let mut own = stream.local_addr().map_err(ConnectError::machine("cannot tell the own address"))?;
             let opened = take_answer_port(answer_port, |port| {
                 own.set_port(port);
                 listen(own)
@@ -181,6 +185,7 @@ impl Sockets {
             interrupt: None,
             answers_at,
             contact_address,
+            own_ip: own.ip().to_canonical(),
             contact_link: LinkId(0),
             is_attached: false,
             hello: None,
@@ -223,6 +228,11 @@ impl Sockets {
         self.answers_at
     }
 
+    /// Whose connection the contact takes it to be.
+    pub(crate) fn own_ip(&self) -> IpAddr {
+        self.own_ip
+    }
+
     /// Which of the contact's addresses it is attached to.
     pub(crate) fn contact_address(&self) -> SocketAddr {
         self.contact_address
@@ -236,7 +246,8 @@ impl Sockets {
     pub(crate) fn pending_count(&self) -> usize {
         let Sockets { session, .. } = self;
         let of_contact = [session.is_listing(), session.is_listing_files(), session.is_greeting()];
-        session.pending_count() + of_contact.into_iter().filter(|is_open| *is_open).count()
+        let changes = session.writes_pending_count() + session.watches_count();
+        session.pending_count() + changes + of_contact.into_iter().filter(|is_open| *is_open).count()
     }
 
     /// Asks, if that costs nobody the contact. What comes of it is told by this number, up to and including
@@ -285,6 +296,18 @@ impl Sockets {
         self.begin_of_contact(MEMBERS_ASKED_BYTES_MAX, |session, now, out| {
             Ok(session.ask_greeting(now, address, silence_max, out)?)
         })
+    }
+
+    /// Has the contact keep something. What comes of it is told by this number, in [`Event::Written`].
+    pub(crate) fn begin_write(&mut self, change: Change, silence_max: Duration) -> Result<QueryNumber, AskError> {
+        let bytes_max = MEMBERS_ASKED_BYTES_MAX + change.bytes_count();
+        self.begin_of_contact(bytes_max, |session, now, out| Ok(session.write(now, change, silence_max, out)?))
+    }
+
+    /// Has the contact tell of a key. What it tells goes by this number, up to and including [`Event::WatchEnded`].
+    pub(crate) fn begin_watch(&mut self, key: Key) -> Result<QueryNumber, AskError> {
+        let bytes_max = MEMBERS_ASKED_BYTES_MAX + key.as_bytes().len();
+        self.begin_of_contact(bytes_max, |session, _, out| Ok(session.watch(key, out)?))
     }
 
     /// Asks the contact alone for something that is no query, in few words.

@@ -93,6 +93,7 @@ fn bytes_count(event: &Event) -> usize {
     let body = match event {
         Event::Answer { body, .. } | Event::Late { body, .. } => body,
         Event::Members(members) => return size_of_val(members.as_slice()),
+        Event::Changed { value } => return value.as_ref().map_or(0, |value| value.len()),
         Event::Files(entries) => return entries.iter().map(Entry::bytes_count).sum(),
         _ => return 0,
     };

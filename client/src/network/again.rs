@@ -92,6 +92,7 @@ impl Sockets {
                 self.answers_at = Some(canonical(own));
             }
         }
+        self.own_ip = stream.local_addr()?.ip().to_canonical();
         self.contact_address = address;
         self.greet_contact(stream)?;
         loop {
