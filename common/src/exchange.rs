@@ -28,7 +28,7 @@ use crate::wire::{Accepts, EncodeError, Frame, Position, WireError};
 
 use given::Given;
 pub use given::{BESIDE_KEPT, BULK_TURN_BYTES, BULK_TURN_BYTES_BESIDE, BULK_VISIT_BYTES_MIN, GIVING_TOLD_EVERY};
-use long_frames::LongFrames;
+use long_frames::{LONG_BYTES, LongFrames, SERVENT_LONG_BYTES};
 pub use turns::MESSAGES_PER_VISIT;
 use turns::Turns;
 
@@ -177,7 +177,7 @@ pub struct Exchange {
 enum Side {
     /// Times half frames, and lingers after a close.
     Servent,
-    /// Lets so many frames grow long at once, and just closes: it says hardly anything that could be lost.
+    /// Just closes: it says hardly anything that could be lost.
     Client,
 }
 
@@ -195,6 +195,16 @@ struct Linked {
     from: Option<IpAddr>,
     /// Blocks that have yet to be written; none where nothing is given.
     given: Option<Box<Given>>,
+    rests: Rests,
+}
+
+/// Why a link rests: it goes on once there is no reason left.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Rests {
+    /// Its mind wants so.
+    is_wanted: bool,
+    /// It has no place for a frame that grows long.
+    awaits_place: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -212,7 +222,8 @@ enum Stage {
 
 impl Linked {
     fn new(link: Link, stage: Stage, from: Option<IpAddr>) -> Linked {
-        Linked { link, stage, timer: None, is_unflushed: false, place: turns::TurnPlace::default(), from, given: None }
+        let (place, rests) = (turns::TurnPlace::default(), Rests::default());
+        Linked { link, stage, timer: None, is_unflushed: false, place, from, given: None, rests }
     }
 
     /// Whether a mind knows the link and counts on it.
@@ -528,8 +539,8 @@ impl Exchange {
 
     /// All messages of a link that are whole were told: sees to the one that is not. True when it has taken too long.
     fn see_to_the_rest(&mut self, now: Time, id: LinkId, transport: &mut impl Transport) -> bool {
+        self.place_frame(now, id, transport);
         if self.side == Side::Client {
-            self.place_frame(now, id, transport);
             return false;
         }
         let Some(linked) = self.links.get_mut(&id) else { return false };
@@ -539,8 +550,10 @@ impl Exchange {
             linked.link.spare();
         }
         let due = linked.timer.filter(|_| !has_ended_one).unwrap_or(now + FRAME_WAIT_MAX);
-        let is_overdue = linked.link.is_mid_frame() && due <= now;
-        let timer = (linked.link.is_mid_frame() && !is_overdue).then_some(due);
+        // It has time again once it may go on.
+        let is_timed = linked.link.is_mid_frame() && linked.stage == Stage::Standing;
+        let is_overdue = is_timed && due <= now;
+        let timer = (is_timed && !is_overdue).then_some(due);
         if linked.timer != timer {
             linked.set_timer(id, timer, &mut self.timers);
         }
@@ -548,13 +561,18 @@ impl Exchange {
     }
 
     /// A frame that grows long needs a place, and is not read while it has none. That of whoever was dialled needs none:
-    /// it is one, and was chosen.
+    /// it is one, and was chosen. At a servent few may say longer ones than any query is.
     fn place_frame(&mut self, now: Time, link: LinkId, transport: &mut impl Transport) {
         let Some(linked) = self.links.get_mut(&link) else { return };
         let Some(from) = linked.from else { return };
-        if !self.long_frames.note(now, link, from, linked.link.received_bytes_count()) {
-            linked.stage = Stage::Resting;
-            self.watch(now, link, transport);
+        let long_bytes = match self.side {
+            Side::Servent => SERVENT_LONG_BYTES,
+            Side::Client => LONG_BYTES,
+        };
+        let bytes_count = linked.link.received_bytes_count();
+        if !self.long_frames.note(now, link, from, bytes_count >= long_bytes) {
+            linked.rests.awaits_place = true;
+            self.stop_reading(now, link, transport);
         }
         self.admit_long_frames(now, transport);
     }
@@ -562,7 +580,13 @@ impl Exchange {
     /// Goes on reading those who waited for a place and have one now.
     fn admit_long_frames(&mut self, now: Time, transport: &mut impl Transport) {
         while let Some(link) = self.long_frames.admit(now) {
-            self.resume(now, link, transport);
+            if let Some(linked) = self.links.get_mut(&link) {
+                linked.rests.awaits_place = false;
+                if linked.rests.is_wanted {
+                    self.long_frames.pause(link);
+                }
+            }
+            self.read_again(now, link, transport);
         }
     }
 
@@ -770,9 +794,19 @@ impl Exchange {
         self.dropped.extend(waiting.iter().flat_map(|given| given.waiting()).map(|fetch| (link, fetch)));
     }
 
+    /// Its mind wants nothing more of it for now.
     fn rest(&mut self, now: Time, link: LinkId, transport: &mut impl Transport) {
         // Also of one that is over already: its mind has yet to hear so, and nothing else.
         self.heard.retain(|(heard_on, heard)| *heard_on != link || matches!(heard, Heard::Closed(_)));
+        let Some(linked) = self.links.get_mut(&link).filter(|linked| linked.is_known()) else { return };
+        linked.rests.is_wanted = true;
+        // It cannot go on with a frame that has begun, and keeps its place for that.
+        self.long_frames.pause(link);
+        self.stop_reading(now, link, transport);
+    }
+
+    /// Nothing is read of a link that has a reason to rest.
+    fn stop_reading(&mut self, now: Time, link: LinkId, transport: &mut impl Transport) {
         let Some(linked) = self.links.get_mut(&link).filter(|linked| linked.stage == Stage::Standing) else { return };
         linked.stage = Stage::Resting;
         linked.set_timer(link, None, &mut self.timers);
@@ -780,8 +814,18 @@ impl Exchange {
         self.watch(now, link, transport);
     }
 
+    /// Its mind wants it to go on.
     fn resume(&mut self, now: Time, link: LinkId, transport: &mut impl Transport) {
-        let Some(linked) = self.links.get_mut(&link).filter(|linked| linked.stage == Stage::Resting) else { return };
+        let Some(linked) = self.links.get_mut(&link) else { return };
+        linked.rests.is_wanted = false;
+        self.long_frames.go_on(now, link);
+        self.read_again(now, link, transport);
+    }
+
+    /// A link goes on that has no reason to rest any more.
+    fn read_again(&mut self, now: Time, link: LinkId, transport: &mut impl Transport) {
+        let is_over = |linked: &&mut Linked| linked.stage == Stage::Resting && linked.rests == Rests::default();
+        let Some(linked) = self.links.get_mut(&link).filter(is_over) else { return };
         linked.stage = Stage::Standing;
         // What was read before is told without a new byte, and a frame that had begun is timed from then on: nobody could
         // have ended it meanwhile.

@@ -1,4 +1,4 @@
-//! Who may bring a client a long message: many can be connected, and each could leave a megabyte half said.
+//! Who may bring a long message: many can be connected, and each could leave a megabyte half said.
 //!
 //! A connection whose message has grown long needs a place to go on. There are so many places; whoever finds none is not
 //! read until one is free, so that nothing is lost of it. While somebody waits, a place is held for so long and no
@@ -7,11 +7,15 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::READ_BYTES;
+use crate::limits::SERVENT_FRAME_BYTES_MAX;
 use crate::link::LinkId;
 use crate::time::Time;
 
 /// Bytes of an unfinished message from which on it is long.
-const LONG_BYTES: usize = 4 * 1024;
+pub(super) const LONG_BYTES: usize = 4 * 1024;
+/// The same at a servent: no query is longer, and nobody waits with one. What is, is what a client of it writes.
+pub(super) const SERVENT_LONG_BYTES: usize = SERVENT_FRAME_BYTES_MAX + READ_BYTES;
 /// Long messages that may be on their way at once.
 const LONG_MAX: usize = 16;
 /// How long one may take while others wait for its place.
@@ -31,12 +35,14 @@ struct Place {
     link: LinkId,
     ip: IpAddr,
     since: Time,
+    /// It cannot go on, and not because of its own end.
+    is_paused: bool,
 }
 
 impl LongFrames {
-    /// Takes note of how many bytes of an unfinished message a connection has brought. False when it has to wait.
-    pub(super) fn note(&mut self, now: Time, link: LinkId, ip: IpAddr, bytes_count: usize) -> bool {
-        if bytes_count < LONG_BYTES {
+    /// Takes note of whether the unfinished message that a connection brings is long. False when it has to wait.
+    pub(super) fn note(&mut self, now: Time, link: LinkId, ip: IpAddr, is_long: bool) -> bool {
+        if !is_long {
             self.forget(link);
             return true;
         }
@@ -47,7 +53,7 @@ impl LongFrames {
             return false;
         }
         if self.places.len() < LONG_MAX && self.waiting.is_empty() {
-            self.places.push(Place { link, ip, since: now });
+            self.places.push(Place { link, ip, since: now, is_paused: false });
             return true;
         }
         self.waiting.push((link, ip));
@@ -68,20 +74,35 @@ impl LongFrames {
         let places_count = |ip: &IpAddr| self.places.iter().filter(|place| place.ip == *ip).count();
         let (at, _) = self.waiting.iter().enumerate().min_by_key(|(_, (_, ip))| places_count(ip))?;
         let (link, ip) = self.waiting.remove(at);
-        self.places.push(Place { link, ip, since: now });
+        self.places.push(Place { link, ip, since: now, is_paused: false });
         Some(link)
+    }
+
+    /// A connection is not read for now: its place is kept for as long as that lasts.
+    pub(super) fn pause(&mut self, link: LinkId) {
+        self.places.iter_mut().filter(|place| place.link == link).for_each(|place| place.is_paused = true);
+    }
+
+    /// It is read again, and has as much time as whoever comes.
+    pub(super) fn go_on(&mut self, now: Time, link: LinkId) {
+        if let Some(at) = self.places.iter().position(|place| place.link == link && place.is_paused) {
+            let place = self.places.remove(at);
+            self.places.push(Place { since: now, is_paused: false, ..place });
+        }
+    }
+
+    fn oldest(&self) -> Option<&Place> {
+        self.places.iter().find(|place| !place.is_paused).filter(|_| !self.waiting.is_empty())
     }
 
     /// When [`LongFrames::overdue`] will next name somebody.
     pub(super) fn deadline(&self) -> Option<Time> {
-        let oldest = self.places.first().filter(|_| !self.waiting.is_empty())?;
-        Some(oldest.since + LONG_WAIT_MAX)
+        Some(self.oldest()?.since + LONG_WAIT_MAX)
     }
 
     /// One who has held its place for too long while others wait.
     pub(super) fn overdue(&self, now: Time) -> Option<LinkId> {
-        let is_due = self.deadline().is_some_and(|deadline| deadline <= now);
-        self.places.first().filter(|_| is_due).map(|place| place.link)
+        self.oldest().filter(|place| place.since + LONG_WAIT_MAX <= now).map(|place| place.link)
     }
 }
 
@@ -96,7 +117,7 @@ mod tests {
     fn full() -> LongFrames {
         let mut frames = LongFrames::default();
         for link in 0..LONG_MAX as u64 {
-            assert!(frames.note(Time::START, LinkId(link), BUSY, LONG_BYTES));
+            assert!(frames.note(Time::START, LinkId(link), BUSY, true));
         }
         frames
     }
@@ -104,7 +125,7 @@ mod tests {
     #[test]
     fn short_messages_never_wait() {
         let mut frames = full();
-        assert!(frames.note(Time::START, LinkId(100), OTHER, LONG_BYTES - 1));
+        assert!(frames.note(Time::START, LinkId(100), OTHER, false));
         assert_eq!((frames.deadline(), frames.admit(Time::START)), (None, None));
     }
 
@@ -114,7 +135,7 @@ mod tests {
         let late = Time::START + Duration::from_secs(2);
         assert_eq!((frames.deadline(), frames.overdue(late)), (None, None));
         for _ in 0..2 {
-            assert!(!frames.note(Time::START, LinkId(100), OTHER, LONG_BYTES));
+            assert!(!frames.note(Time::START, LinkId(100), OTHER, true));
         }
         assert_eq!((frames.deadline(), frames.overdue(Time::START)), (Some(late), None));
         assert_eq!(frames.overdue(late), Some(LinkId(0)));
@@ -127,9 +148,9 @@ mod tests {
     #[test]
     fn the_next_place_goes_to_whom_has_the_fewest() {
         let mut frames = full();
-        assert!(!frames.note(Time::START, LinkId(100), BUSY, LONG_BYTES));
-        assert!(!frames.note(Time::START, LinkId(101), BUSY, LONG_BYTES));
-        assert!(!frames.note(Time::START, LinkId(102), OTHER, LONG_BYTES));
+        assert!(!frames.note(Time::START, LinkId(100), BUSY, true));
+        assert!(!frames.note(Time::START, LinkId(101), BUSY, true));
+        assert!(!frames.note(Time::START, LinkId(102), OTHER, true));
         frames.forget(LinkId(0));
         assert_eq!(frames.admit(Time::START), Some(LinkId(102)));
         frames.forget(LinkId(1));

@@ -244,25 +244,25 @@ fn a_description_is_cut_where_a_character_ends() {
     };
     let fill = |count: usize| vec![b'x'; count];
     for (before, character, after, kept) in [
-        (256, "", "", 256),
-        (255, "a", "", 256),
-        (256, "", "beyond", 256),
-        (255, "é", "beyond", 255),
-        (254, "é", "beyond", 256),
-        (253, "🌊", "beyond", 253),
-        (252, "🌊", "beyond", 256),
-        (255, "🌊", "", 255),
+        (1024, "", "", 1024),
+        (1023, "a", "", 1024),
+        (1024, "", "beyond", 1024),
+        (1023, "é", "beyond", 1023),
+        (1022, "é", "beyond", 1024),
+        (1021, "🌊", "beyond", 1021),
+        (1020, "🌊", "beyond", 1024),
+        (1023, "🌊", "", 1023),
     ] {
         let text = [&fill(before), character.as_bytes(), after.as_bytes()].concat();
         assert_eq!(cut(&text), text[..kept], "{before} {character}");
     }
     // Bytes that are no UTF-8 stand for themselves, and what was there before the cut is cut off by nothing else.
     for (text, kept) in [
-        ([&fill(255)[..], b"\xff\xff"].concat(), 256),
-        ([&fill(255)[..], b"\xc3"].concat(), 256),
-        ([&fill(255)[..], b"\xc3x"].concat(), 256),
-        ([b"\xff", &fill(254)[..], "é".as_bytes()].concat(), 255),
-        ([b"\xff", &fill(253)[..], "é".as_bytes()].concat(), 256),
+        ([&fill(1023)[..], b"\xff\xff"].concat(), 1024),
+        ([&fill(1023)[..], b"\xc3"].concat(), 1024),
+        ([&fill(1023)[..], b"\xc3x"].concat(), 1024),
+        ([b"\xff", &fill(1022)[..], "é".as_bytes()].concat(), 1023),
+        ([b"\xff", &fill(1021)[..], "é".as_bytes()].concat(), 1024),
     ] {
         assert_eq!(cut(&text), text[..kept], "{:?}", &text[250..]);
     }

@@ -16,7 +16,7 @@ use std::collections::VecDeque;
 
 use super::*;
 use common::exchange::{Exchange, Heard, Outside, READ_BYTES, Transport};
-use common::limits::{BROUGHT_BYTES_MAX, FRAME_WAIT_MAX, LINGER_MAX};
+use common::limits::{BROUGHT_BYTES_MAX, FRAME_BYTES_MAX, FRAME_WAIT_MAX, LINGER_MAX};
 use common::message::{Brought, Handed};
 use common::query::{BroughtAnswer, BroughtBody, ContactName};
 use common::session;
@@ -159,6 +159,16 @@ impl Desk {
         let link = self.accepts(Dialect::Native);
         self.comes(link, &Message::Hello(Hello::new(role)));
         assert_eq!(self.heard().len(), 1);
+        link
+    }
+
+    /// A client that is told it may say long frames, in the hello that answers its own.
+    fn writer(&mut self) -> LinkId {
+        let link = self.greeted_by(Role::Client { answer_port: 7000 });
+        let frame_bytes_max = u32::try_from(FRAME_BYTES_MAX).expect("it fits");
+        self.says(link, Message::Hello(Hello { frame_bytes_max, ..Hello::new(servent()) }));
+        self.flush();
+        assert_eq!(self.told(link).len(), 1);
         link
     }
 

@@ -71,6 +71,9 @@ fn every_limit_in_the_list_is_the_one_of_its_name() {
         ("greetings", GREETINGS_MAX),
         ("finds", FINDS_WAITING_MAX),
         ("uploads", UPLOADS_MAX),
+        ("writes_waiting_bytes", WRITES_WAITING_BYTES_MAX),
+        ("written_keys", WRITTEN_KEYS_MAX),
+        ("written_bytes", WRITTEN_BYTES_MAX),
     ];
     let mind = Mind::new();
     let held = mind.overlay.holdings().filter_map(|Holding { name, limit, .. }| Some((name, limit?)));

@@ -60,6 +60,12 @@ fn hello_of_members(id: u128) -> Hello {
     Hello { features: Features::OF_MEMBERS, ..Hello::new(role) }
 }
 
+/// What a servent says that visits another: it comes as a client, and takes no longer frames than it does from anybody.
+fn visitor_hello() -> Message {
+    let Message::Hello(Hello { frame_bytes_max, .. }) = own_hello() else { panic!("no hello") };
+    Message::Hello(Hello { frame_bytes_max, ..Hello::new(Role::Client { answer_port: 0 }) })
+}
+
 impl Told {
     fn new() -> Told {
         Told::with(config())

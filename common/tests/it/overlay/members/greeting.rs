@@ -39,7 +39,7 @@ fn whoever_is_greeted_trades_a_page_and_the_client_is_told_what_changed() {
     let client = told.client_at("127.0.0.1");
     assert_eq!(told.greet(client, servent_address(7)), [dialled(servent_address(7))]);
     let (call, out) = told.mind.dialled(visit(servent_address(7)));
-    assert_eq!(out, [send(call, Message::Hello(Hello::new(Role::Client { answer_port: 0 })))]);
+    assert_eq!(out, [send(call, visitor_hello())]);
     let out = told.hear(call, Message::Hello(hello_of_members(7)));
     let [Output::Send { message: Message::Peers(page), .. }, asked] = &out[..] else { panic!("{out:?}") };
     assert_eq!(*asked, send(call, wanted(None)));

@@ -158,7 +158,7 @@ fn whoever_answers_when_it_is_dialled_is_there_and_whoever_is_there_instead_is_a
         told.quieten(&[one, link]);
         told.mind.closed(link);
         let (call, out) = told.mind.dialled(visit(7));
-        assert_eq!(out, [send(call, Message::Hello(Hello::new(Role::Client { answer_port: 0 })))], "as a client");
+        assert_eq!(out, [send(call, visitor_hello())], "as a client");
         let hello = hello_of_members(id_there).at(servent_address(7));
         let out = told.hear(call, Message::Hello(hello));
         assert_eq!(out[0], send(call, Message::Ping));
