@@ -60,7 +60,8 @@ pub enum SendError {
     /// The other end leaves too much unread. What was queued stays; the link has no future.
     #[error("it does not read: {0} bytes are the most that may wait for it")]
     Full(usize),
-    /// So much is unsent that an answer which is to go back over this link is not worth a wait. Only this message is lost.
+    /// So much is unsent that an answer which is to go back over this link, or what is told anew anyway, is not worth a wait.
+    /// Only this message is lost.
     #[error("{0} bytes are the most that may be unsent where an answer goes back")]
     Crowded(usize),
     /// The other end does not accept a frame of this length. Only this message is lost.
@@ -236,7 +237,8 @@ impl Link {
         if matches!(message, Message::Hello(_)) && !self.is_dialled && !self.answers_hello() {
             return Ok(());
         }
-        let is_dropped = matches!(message, Message::Brought(_) | Message::Handed(_) | Message::Peers(_));
+        let is_dropped =
+            matches!(message, Message::Brought(_) | Message::Handed(_) | Message::Peers(_) | Message::Changed(_));
         if is_dropped && self.unsent.len() > BROUGHT_UNSENT_BYTES_MAX {
             return Err(SendError::Crowded(BROUGHT_UNSENT_BYTES_MAX));
         }

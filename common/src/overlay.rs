@@ -1,11 +1,11 @@
 //! The servent's mind: everything it is told is an [`Input`], everything it wants is an [`Output`].
 //!
-//! It is a corridor with a door for each input, and fourteen rooms that never call each other: `links` (who is at the end of each),
+//! It is a corridor with a door for each input, and fifteen rooms that never call each other: `links` (who is at the end of each),
 //! `flood` (how a query travels), `search` (what is answered), `calls` (how an address is reached that has no link),
 //! `delivery` (which clients are called with answers), `probes` (whether own clients can be), `members` (which servents there
 //! are), `visits` (whether one is at an address), `keeping` (when they are written down), `reload` (when the data is read
 //! again), `content` (which files are shared), `finds` (which finds are to go on),
-//! `uploads` (who fetches them), `writes` (what clients have kept). It holds no socket and reads no clock: a servent and a simulator perform the same outputs, each in its own way.
+//! `uploads` (who fetches them), `writes` (what clients have kept), `watches` (who is told of it). It holds no socket and reads no clock: a servent and a simulator perform the same outputs, each in its own way.
 
 mod asking;
 mod bringing;
@@ -38,6 +38,7 @@ mod shares;
 mod speaker;
 mod uploads;
 mod visits;
+mod watches;
 mod writes;
 mod writing;
 
@@ -180,12 +181,13 @@ impl Overlay {
                 self.rooms.on_deadline(now, self.random(now), &self.store, out);
                 self.go_on_finding(now, out);
                 self.show_written(now, out);
+                self.tell_changed(now, out);
             }
             Input::Reload => self.rooms.rare.make().reload.on_asked(out),
             Input::Disk(JobDone::LookedUp { neighbor, addresses }) => {
                 self.rooms.links.on_looked_up(now, neighbor, addresses, self.random(now), out);
             }
-            Input::Disk(JobDone::DataRead(read)) => self.on_data_read(read, out),
+            Input::Disk(JobDone::DataRead(read)) => self.on_data_read(now, read, out),
             Input::Disk(JobDone::MembersKept(kept)) => self.rooms.on_members_kept(kept),
             Input::Disk(JobDone::Committed(committed)) => self.on_committed(now, committed, out),
             Input::Disk(JobDone::LookedThrough(looked)) => self.on_looked_through(now, looked, out),
@@ -200,7 +202,7 @@ impl Overlay {
             Input::Disk(JobDone::HashesRead { link, fetch, first, read }) => {
                 self.on_hashes_read(now, (link, fetch), first, read, out);
             }
-            Input::NotBrought { link, message } => self.on_not_brought(link, &message),
+            Input::NotBrought { link, message } => self.on_not_brought(now, link, &message),
             Input::Leave => {
                 self.rooms.end_calls(now, out);
                 self.on_calls_over(now, out);
@@ -366,6 +368,12 @@ impl Overlay {
             (Speaker::Client, Message::Write(write)) if self.rooms.links.understands(link, Features::WRITES) => {
                 self.on_write(link, write, out);
             }
+            (Speaker::Client, Message::Watch(watch)) if self.rooms.links.understands(link, Features::WRITES) => {
+                self.on_watch(now, link, watch, out);
+            }
+            (Speaker::Client, Message::Unwatch(unwatch)) if self.rooms.links.understands(link, Features::WRITES) => {
+                self.on_unwatch(link, unwatch);
+            }
             (_, Message::Goodbye(farewell)) => {
                 out.close(link);
                 let reason = format!("it said goodbye, because {farewell}");
@@ -402,10 +410,14 @@ impl Overlay {
         }
     }
 
-    fn on_data_read(&mut self, read: Result<Arc<Store>, String>, out: &mut Outbox<'_>) {
+    fn on_data_read(&mut self, now: Time, read: Result<Arc<Store>, String>, out: &mut Outbox<'_>) {
         match read {
-            // Let go of before anything more is read: there are never more than two.
-            Ok(store) => out.disk(Job::Free(std::mem::replace(&mut self.store, store))),
+            Ok(store) => {
+                let before = std::mem::replace(&mut self.store, store);
+                self.on_other_data(now, &before, out);
+                // Let go of before anything more is read: there are never more than two.
+                out.disk(Job::Free(before));
+            }
             Err(reason) => log::error!("{reason}; the data read before stays"),
         }
         if let Some(rare) = self.rooms.rare.get_mut() {

@@ -127,7 +127,10 @@ impl Overlay {
     }
 
     /// A link had no room for an answer. Where its copy is still to be echoed, that tells of it.
-    pub(super) fn on_not_brought(&mut self, link: LinkId, message: &Message) {
+    pub(super) fn on_not_brought(&mut self, now: Time, link: LinkId, message: &Message) {
+        if let Message::Changed(changed) = message {
+            return self.on_change_not_told(now, link, changed.sequence);
+        }
         // Of members the next page tells.
         if matches!(message, Message::Peers(_)) {
             return;

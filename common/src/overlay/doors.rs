@@ -56,7 +56,8 @@ pub enum Input {
         /// Why, for the log.
         reason: String,
     },
-    /// An answer was to go back over a link on which too much is unsent, and was dropped.
+    /// An answer was to go back over a link on which too much is unsent, or something was to be told there that is told anew,
+    /// and it was dropped.
     NotBrought {
         /// The link, which stands.
         link: LinkId,

@@ -17,7 +17,7 @@ use crate::limits::{
     CALL_ADDRESSES_MAX, CALL_DIALS_MAX, CALL_LINKS_MAX, CALLS_QUEUED_BYTES_MAX, CONNECTIONS_MAX, CONTACTS_MAX,
     ECHOES_KEPT_MAX, FINDS_WAITING_MAX, GREETINGS_MAX, LOOKS_MAX, MEMBER_PLACES_MAX, NEIGHBORS_MAX,
     OFFERS_KEPT_BYTES_MAX, QUERIES_PENDING_MAX, ROUTES_KEPT_MAX, SEEN_IDS_MAX, SEEN_TP3_IDS_MAX, SPAN_MAX, UPLOADS_MAX,
-    WRITES_WAITING_BYTES_MAX, WRITTEN_BYTES_MAX, WRITTEN_KEYS_MAX,
+    WATCHES_PER_CLIENT_MAX, WRITES_WAITING_BYTES_MAX, WRITTEN_BYTES_MAX, WRITTEN_KEYS_MAX,
 };
 
 /// Queries from the first one that is open to the last: so far apart their numbers may be.
@@ -69,6 +69,7 @@ struct Readable<'a> {
     finds_count: usize,
     uploads: Option<&'a Uploads>,
     writes: Option<&'a Writes>,
+    watches_count: usize,
     counters: Counters,
 }
 
@@ -86,17 +87,29 @@ impl Readable<'_> {
             finds_count: 0,
             uploads: None,
             writes: None,
+            watches_count: 0,
             counters,
         };
         if let Some(rare) = rare.get() {
-            let RareRooms { calls, errands, content: _, finds, keeping: _, reload: _, uploads, writes, counters } =
-                rare;
+            let RareRooms {
+                calls,
+                errands,
+                content: _,
+                finds,
+                keeping: _,
+                reload: _,
+                uploads,
+                watches,
+                writes,
+                counters,
+            } = rare;
             readable.calls = Some(calls);
             readable.delivery = Some(&errands.delivery);
             readable.visits = Some(&errands.visits);
             readable.finds_count = finds.count();
             readable.uploads = Some(uploads);
             readable.writes = Some(writes);
+            readable.watches_count = watches.count();
             readable.counters = *counters;
         }
         readable
@@ -125,7 +138,7 @@ const fn counted(name: &'static str, help: &'static str, read: fn(&Readable<'_>)
 }
 
 /// What is held, then what was counted.
-const ROWS: [HoldingRow; 40] = [
+const ROWS: [HoldingRow; 41] = [
     held("neighbors", "links to neighbors", NEIGHBORS_MAX, |rooms| rooms.links.neighbors_count()),
     held("clients", "clients attached", CONNECTIONS_MAX, |rooms| rooms.links.clients_count()),
     held("strangers", "links whose other end has yet to say who it is", CONNECTIONS_MAX, |rooms| {
@@ -195,6 +208,7 @@ const ROWS: [HoldingRow; 40] = [
     held("written_bytes", "bytes of what was written and is kept", WRITTEN_BYTES_MAX, |rooms| {
         rooms.writes.map_or(0, Writes::kept_bytes)
     }),
+    held("watches", "keys watched by clients", CONNECTIONS_MAX * WATCHES_PER_CLIENT_MAX, |rooms| rooms.watches_count),
     counted("given_bytes", "bytes of contents that were given out", |rooms| {
         rooms.uploads.map_or(0, |uploads| uploads.given_bytes)
     }),

@@ -30,6 +30,7 @@ use super::reload::Reload;
 use super::speaker::Parting;
 use super::uploads::Uploads;
 use super::visits::Visits;
+use super::watches::Watches;
 use super::writes::Writes;
 use crate::address::AnswerAddress;
 use crate::link::LinkId;
@@ -57,6 +58,7 @@ pub(super) struct RareRooms {
     pub(super) keeping: Keeping,
     pub(super) reload: Reload,
     pub(super) uploads: Uploads,
+    pub(super) watches: Watches,
     pub(super) writes: Writes,
     pub(super) counters: Counters,
 }
@@ -298,9 +300,20 @@ impl Rooms {
 /// The same fan-outs over what is behind the pointer.
 impl RareRooms {
     fn deadline(&self) -> Time {
-        let RareRooms { calls, errands: _, content, finds, keeping: _, reload: _, uploads, writes, counters: _ } = self;
+        let RareRooms {
+            calls,
+            errands: _,
+            content,
+            finds,
+            keeping: _,
+            reload: _,
+            uploads,
+            watches,
+            writes,
+            counters: _,
+        } = self;
         let shared = content.deadline().min(finds.deadline()).min(uploads.deadline());
-        calls.deadline().min(shared).min(writes.deadline())
+        calls.deadline().min(shared).min(writes.deadline()).min(watches.deadline())
     }
 
     /// Gives the links that are to be closed.
@@ -314,14 +327,25 @@ impl RareRooms {
     fn on_closed(&mut self, now: Time, link: LinkId, reason: &str, out: &mut Outbox<'_>) -> Vec<AskedFind> {
         self.errands.visits.on_client_left(link);
         self.uploads.on_closed(link);
+        self.watches.on_closed(link);
         self.writes.on_closed(link);
         self.call(now, out, |calls, out, news| calls.on_closed(now, link, reason, out, news));
         self.finds.on_closed(link)
     }
 
     fn on_leave(&mut self, now: Time, out: &mut Outbox<'_>) {
-        let RareRooms { calls, errands, content: _, finds, keeping: _, reload: _, uploads: _, writes: _, counters: _ } =
-            self;
+        let RareRooms {
+            calls,
+            errands,
+            content: _,
+            finds,
+            keeping: _,
+            reload: _,
+            uploads: _,
+            watches: _,
+            writes: _,
+            counters: _,
+        } = self;
         finds.on_leave();
         let mut news = News::default();
         calls.on_leave(out, &mut news);
@@ -331,9 +355,23 @@ impl RareRooms {
 
     /// Without what waits to be said, which has a limit of its own.
     fn memory_bytes(&self) -> usize {
-        let RareRooms { calls: _, errands, content: _, finds, keeping: _, reload: _, uploads: _, writes, counters: _ } =
-            self;
-        size_of_val(self) + errands.delivery.memory_bytes() + finds.memory_bytes() + writes.memory_bytes()
+        let RareRooms {
+            calls: _,
+            errands,
+            content: _,
+            finds,
+            keeping: _,
+            reload: _,
+            uploads: _,
+            watches,
+            writes,
+            counters: _,
+        } = self;
+        size_of_val(self)
+            + errands.delivery.memory_bytes()
+            + finds.memory_bytes()
+            + watches.memory_bytes()
+            + writes.memory_bytes()
     }
 }
 
@@ -383,6 +421,7 @@ impl RareRooms {
             keeping: _,
             reload: _,
             uploads: _,
+            watches: _,
             writes: _,
             counters: _,
         } = self;

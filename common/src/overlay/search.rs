@@ -34,12 +34,17 @@ pub(super) struct SharedNow<'a> {
 
 impl<'a> Held<'a> {
     /// The value of a key in what was written, or in the data.
-    fn said_of(self, key: &[u8]) -> Option<&'a [u8]> {
-        match self.written.and_then(|written| written.kept(key)) {
-            Some(KeptValue::Value(value)) => Some(value),
-            Some(KeptValue::Hidden) => None,
-            None => self.store.get(key),
-        }
+    pub(super) fn said_of(self, key: &[u8]) -> Option<&'a [u8]> {
+        said(self.written.and_then(|written| written.kept(key)), self.store, key)
+    }
+}
+
+/// The value of a key of which this is kept, above this data.
+pub(super) fn said<'a>(kept: Option<&'a KeptValue>, store: &'a Store, key: &[u8]) -> Option<&'a [u8]> {
+    match kept {
+        Some(KeptValue::Value(value)) => Some(value),
+        Some(KeptValue::Hidden) => None,
+        None => store.get(key),
     }
 }
 

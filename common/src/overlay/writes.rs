@@ -7,7 +7,7 @@
 mod ahead;
 mod writers;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use super::doors::Outbox;
@@ -18,7 +18,7 @@ use crate::link::LinkId;
 use crate::store::Store;
 use crate::time::Time;
 use crate::write::{Change, Write, WriteOutcome, WriteRefusal, Written};
-use crate::written::{StoreChange, WrittenData};
+use crate::written::{KeptValue, StoreChange, WrittenData};
 
 use ahead::Ahead;
 use writers::Writers;
@@ -90,8 +90,8 @@ pub(super) struct ToldWrite {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct ShownWrites {
     pub(super) told: Vec<ToldWrite>,
-    /// Keys that may have another value now.
-    pub(super) keys: BTreeSet<Key>,
+    /// The keys among them that are watched, and what was kept of each before.
+    pub(super) before: BTreeMap<Key, Option<KeptValue>>,
     /// Whether other files may be published now.
     pub(super) is_published_anew: bool,
 }
@@ -139,9 +139,12 @@ impl Writes {
     /// A client wants something kept. Gives what comes of it where that is known at once, and has it wait otherwise.
     pub(super) fn on_write(&mut self, asked: AskedWrite<'_>, out: &mut Outbox<'_>) -> Option<ToldWrite> {
         let (outcome, change) = self.judge(&asked);
-        let AskedWrite { link, write: Write { sequence, .. }, noted, .. } = asked;
+        let AskedWrite { link, write: Write { sequence, .. }, is_from_here, noted, .. } = asked;
         let mut write = WaitingWrite { link, written: Written { sequence, outcome }, change, bytes_count: 0, noted };
         if write.change.is_none() && self.queue.is_empty() {
+            if is_from_here {
+                self.writers.wait(link, 0);
+            }
             return Some(write.told());
         }
         let bytes_count = write.bytes();
@@ -282,7 +285,7 @@ impl Writes {
     }
 
     /// Shows a turn's worth of what is over, and all of it where the servent leaves. Gives what is to be told of it.
-    pub(super) fn show(&mut self) -> ShownWrites {
+    pub(super) fn show(&mut self, is_watched: impl Fn(&Key) -> bool) -> ShownWrites {
         let most = if self.is_leaving { usize::MAX } else { SHOWN_AT_ONCE_MAX };
         let mut shown = ShownWrites::default();
         for _ in 0..most.min(self.over_count) {
@@ -291,7 +294,10 @@ impl Writes {
                 self.ahead.on_shown(&change, self.first_number);
                 match &change {
                     StoreChange::Put { key, .. } | StoreChange::Hide { key } | StoreChange::Forget { key } => {
-                        shown.keys.insert(key.clone());
+                        if is_watched(key) {
+                            let before = self.shown.as_deref().and_then(|shown| shown.kept(key.as_bytes()));
+                            shown.before.entry(key.clone()).or_insert_with(|| before.cloned());
+                        }
                     }
                     StoreChange::Publish { .. } | StoreChange::Unpublish { .. } => shown.is_published_anew = true,
                 }

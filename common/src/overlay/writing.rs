@@ -1,20 +1,27 @@
-//! The chapter of the corridor on clients that have this servent keep something.
+//! The chapter of the corridor on clients that have this servent keep something, and on those who watch that.
 //!
-//! What comes of it is known to the room `writes`; who writes to `links`, which files there are to `content`.
+//! What comes of a write is known to the room `writes`, who watches which key to `watches`; who they are to `links`, which
+//! files there are to `content`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::Overlay;
 use super::doors::Outbox;
 use super::rooms::Rooms;
+use super::search::{self, Held};
+use super::watches::{CHANGED_AT_ONCE_MAX, CHANGED_TURN_BYTES};
 use super::writes::{AskedWrite, ShownWrites, ToldWrite};
 use crate::disk::CommitFailure;
 use crate::features::Features;
+use crate::key::Key;
 use crate::limits::FRAME_BYTES_MAX;
 use crate::link::LinkId;
 use crate::message::{Goodbye, Hello, Message, Role};
+use crate::store::Store;
 use crate::time::Time;
-use crate::write::{Change, Write};
+use crate::write::{Change, Changed, Unwatch, Watch, Write};
+use crate::written::KeptValue;
 
 impl Overlay {
     /// Our hello to somebody who has said this one: whoever may write may say longer messages than others.
@@ -49,10 +56,82 @@ impl Overlay {
     /// Shows a turn's worth of what is on the disk, and tells whoever waits for it.
     pub(super) fn show_written(&mut self, now: Time, out: &mut Outbox<'_>) {
         let Some(rare) = self.rooms.rare.get_mut() else { return };
-        let ShownWrites { told, .. } = rare.writes.show();
+        let watches = &rare.watches;
+        let ShownWrites { told, before, is_published_anew: _ } = rare.writes.show(|key| watches.has(key));
+        self.see_changes(now, before);
         told.into_iter().for_each(|told| self.tell_written(told, out));
+        self.tell_changed(now, out);
         self.rooms.resume_writers(out);
         self.rooms.part_from_writers(now, self.random(now), out);
+    }
+
+    pub(super) fn on_watch(&mut self, now: Time, link: LinkId, watch: Watch, out: &mut Outbox<'_>) {
+        let Watch { sequence, key } = watch;
+        if self.rooms.rare.make().watches.on_watch(now, (link, sequence), key).is_err() {
+            let reason = "it watches more than it may, or two keys under one number";
+            return self.close(now, link, Goodbye::Protocol, reason, out);
+        }
+        self.tell_changed(now, out);
+    }
+
+    pub(super) fn on_unwatch(&mut self, link: LinkId, unwatch: Unwatch) {
+        if let Some(rare) = self.rooms.rare.get_mut() {
+            rare.watches.on_unwatch((link, unwatch.sequence));
+        }
+    }
+
+    /// A client had no room for what was to be told of a key that it watches.
+    pub(super) fn on_change_not_told(&mut self, now: Time, link: LinkId, sequence: u64) {
+        if let Some(rare) = self.rooms.rare.get_mut() {
+            rare.watches.on_not_told(now, (link, sequence));
+        }
+    }
+
+    /// Of these keys something else was kept before.
+    fn see_changes(&mut self, now: Time, before: BTreeMap<Key, Option<KeptValue>>) {
+        let held = self.held(None);
+        let is_other = |(key, kept): &(Key, Option<KeptValue>)| {
+            search::said(kept.as_ref(), &self.store, key.as_bytes()) != held.said_of(key.as_bytes())
+        };
+        let changed: Vec<Key> = before.into_iter().filter(is_other).map(|(key, _)| key).collect();
+        self.on_changed(now, &changed);
+    }
+
+    /// The data is another than it was.
+    pub(super) fn on_other_data(&mut self, now: Time, before: &Store, out: &mut Outbox<'_>) {
+        let Some(rare) = self.rooms.rare.get() else { return };
+        let held = self.held(None);
+        let is_other = |key: &&Key| {
+            let key = key.as_bytes();
+            Held { store: before, ..held }.said_of(key) != held.said_of(key)
+        };
+        let changed: Vec<Key> = rare.watches.keys().filter(is_other).cloned().collect();
+        self.on_changed(now, &changed);
+        self.tell_changed(now, out);
+    }
+
+    fn on_changed(&mut self, now: Time, keys: &[Key]) {
+        if let Some(rare) = self.rooms.rare.get_mut() {
+            keys.iter().for_each(|key| rare.watches.on_changed(now, key));
+        }
+    }
+
+    /// Tells a turn's worth of those who watch a key what its value is, where that is another or they are new.
+    pub(super) fn tell_changed(&mut self, now: Time, out: &mut Outbox<'_>) {
+        let mut bytes_left = CHANGED_TURN_BYTES;
+        // Many may watch one key, which is next then: its value is copied out of the data once.
+        let mut last: Option<(Key, Option<Arc<[u8]>>)> = None;
+        for _ in 0..CHANGED_AT_ONCE_MAX {
+            let Some(rare) = self.rooms.rare.get_mut().filter(|_| bytes_left > 0) else { return };
+            let Some(((link, sequence), key)) = rare.watches.take_due(now) else { return };
+            let value = match last.take() {
+                Some((same, value)) if same == key => value,
+                _ => self.held(None).said_of(key.as_bytes()).map(Arc::from),
+            };
+            bytes_left = bytes_left.saturating_sub(value.as_ref().map_or(0, |value| value.len()));
+            out.send(link, Message::Changed(Changed { sequence, value: value.clone() }));
+            last = Some((key, value));
+        }
     }
 
     fn tell_written(&self, told: ToldWrite, out: &mut Outbox<'_>) {

@@ -417,6 +417,21 @@ fn roles() -> [(Purpose, Role, usize); 4] {
     ]
 }
 
+#[test]
+fn what_a_link_has_said_in_its_hello_is_what_it_takes() {
+    for said in [300, SERVENT_FRAME_BYTES_MAX, 20_000] {
+        let mut link = greeted(Purpose::Standing, client(), u32::MAX);
+        link.send(&hello(servent(), u32::try_from(said).unwrap())).unwrap();
+        let long = frame_at(Position::Later, &answer_of(said));
+        assert_eq!(long.len(), LENGTH_BYTES + said);
+        assert_eq!(heard_by(&mut link, &long), Ok(vec![answer_of(said)]));
+        refused_at_its_length(&mut link, said + 1, said);
+    }
+    let mut link = greeted(Purpose::Standing, client(), u32::MAX);
+    link.send(&hello(servent(), u32::MAX)).unwrap();
+    refused_at_its_length(&mut link, FRAME_BYTES_MAX + 1, FRAME_BYTES_MAX);
+}
+
 fn client() -> Role {
     Role::Client { answer_port: 9990 }
 }

@@ -74,6 +74,7 @@ fn every_limit_in_the_list_is_the_one_of_its_name() {
         ("writes_waiting_bytes", WRITES_WAITING_BYTES_MAX),
         ("written_keys", WRITTEN_KEYS_MAX),
         ("written_bytes", WRITTEN_BYTES_MAX),
+        ("watches", CONNECTIONS_MAX * WATCHES_PER_CLIENT_MAX),
     ];
     let mind = Mind::new();
     let held = mind.overlay.holdings().filter_map(|Holding { name, limit, .. }| Some((name, limit?)));

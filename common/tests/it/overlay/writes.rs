@@ -1,12 +1,15 @@
 //! What clients have a servent keep: what comes of each write, when it is told, and what is answered then.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::*;
 use common::disk::CommitFailure;
 use common::features::Features;
-use common::limits::{FRAME_BYTES_MAX, SERVENT_FRAME_BYTES_MAX};
-use common::write::{Change, Write, WriteOutcome, WriteRefusal, Written};
+use common::limits::{
+    CHANGED_AGAIN_PAUSE, FRAME_BYTES_MAX, SERVENT_FRAME_BYTES_MAX, WATCHES_PER_CLIENT_MAX, WRITES_WAITING_BYTES_MAX,
+};
+use common::write::{Change, Changed, Unwatch, Watch, Write, WriteOutcome, WriteRefusal, Written};
 use common::written::{StoreChange, WrittenData};
 
 fn key(text: &str) -> Key {
@@ -217,4 +220,228 @@ fn a_servent_that_leaves_tells_what_came_of_all_writes_before_it_says_goodbye_to
     let mut told = vec![written(other, 1, WriteOutcome::Replaced)];
     told.extend([one, other].into_iter().flat_map(|link| goodbye(link, Goodbye::Leaving)));
     assert_eq!(committed(&mut mind), told);
+}
+
+// ---- who writes more than others leave room for ----
+
+/// A value with which a write takes about so much of the room there is.
+fn long_put(key_text: &str, bytes_count: usize) -> Change {
+    Change::Put { key: key(key_text), value: vec![b'v'; bytes_count].into() }
+}
+
+const MEBIBYTE: usize = 1024 * 1024;
+
+/// Writes of a mebibyte that are taken of a client before it is to rest.
+fn writes_until_it_rests(mind: &mut Mind, link: LinkId) -> usize {
+    (1..=WRITES_WAITING_BYTES_MAX / MEBIBYTE)
+        .find(|count| {
+            let out = write(mind, link, *count as u64, long_put("tea", MEBIBYTE - 512));
+            out.contains(&Output::Rest { link })
+        })
+        .expect("it takes all there is")
+}
+
+#[test]
+fn no_client_has_more_waiting_than_is_left_for_all_others_and_it_is_read_again_once_there_is_room() {
+    let mut mind = keeping();
+    let (hasty, slow) = (writer(&mut mind), writer(&mut mind));
+    assert_eq!(writes_until_it_rests(&mut mind, hasty), 8);
+    assert_eq!(write(&mut mind, slow, 1, put("milk", "white")), [], "others go on");
+    let count = mind.held("writes_waiting_bytes");
+    assert!((7 * MEBIBYTE..9 * MEBIBYTE).contains(&count), "{count}");
+    let out = committed(&mut mind);
+    assert_eq!(out.last(), Some(&Output::Resume { link: hasty }));
+    let out = committed(&mut mind);
+    assert_eq!((out.len(), mind.held("writes_waiting_bytes")), (8, 0));
+}
+
+#[test]
+fn while_less_than_a_frame_is_left_nobody_who_writes_is_read_and_who_comes_all_the_same_is_told() {
+    let mut mind = keeping();
+    let idle = writer(&mut mind);
+    write(&mut mind, idle, 1, del("nobody"));
+    let mut resting = BTreeSet::new();
+    while resting.len() < 5 {
+        let link = writer(&mut mind);
+        for sequence in 1.. {
+            let out = write(&mut mind, link, sequence, long_put("tea", MEBIBYTE - 512));
+            let rests = out.iter().filter_map(|output| match output {
+                Output::Rest { link } => Some(*link),
+                _ => None,
+            });
+            resting.extend(rests);
+            if resting.contains(&link) {
+                break;
+            }
+        }
+    }
+    assert!(resting.contains(&idle), "there is no room for whatever it would say: {resting:?}");
+    // The first may take what is left.
+    let new = [writer(&mut mind), writer(&mut mind)];
+    for link in new {
+        let out = write(&mut mind, link, 1, long_put("tea", MEBIBYTE));
+        assert_eq!(out, [Output::Rest { link }], "it is told in its turn");
+    }
+    let busy = written(new[1], 1, refused(WriteRefusal::Busy));
+    let told: Vec<Output> = [committed(&mut mind), committed(&mut mind)].concat();
+    assert!(told.contains(&busy), "{}", told.len());
+    let resumed = told.iter().filter(|output| matches!(output, Output::Resume { .. })).count();
+    assert_eq!((resumed, mind.held("writes_waiting_bytes")), (resting.len() + new.len(), 0));
+}
+
+#[test]
+fn of_a_client_that_is_gone_what_it_wrote_is_kept_and_nobody_is_told() {
+    let mut mind = keeping();
+    let link = writer(&mut mind);
+    write(&mut mind, link, 1, put("milk", "white"));
+    write(&mut mind, link, 2, put("milk", "cold"));
+    assert_eq!(mind.closed(link), []);
+    assert_eq!(committed(&mut mind), [commit([kept("milk", "cold")])]);
+    assert_eq!(committed(&mut mind), []);
+    assert_eq!(answered_for(&mut mind, "milk").as_deref(), Some(&b"cold"[..]));
+}
+
+/// What came of ten thousand writes is told in so many turns of the loop that others have theirs between.
+#[test]
+fn ten_thousand_writes_are_two_commits_and_are_told_in_pieces_and_in_order() {
+    let mut mind = keeping();
+    let link = writer(&mut mind);
+    for sequence in 1..=10_000 {
+        let out = write(&mut mind, link, sequence, put(&format!("k{sequence}"), "v"));
+        assert_eq!(out.len(), usize::from(sequence == 1), "{sequence}");
+    }
+    let out = committed(&mut mind);
+    let [Output::Disk(Job::Commit(changes)), told] = &out[..] else { panic!("{}", out.len()) };
+    assert_eq!((changes.len(), told), (9_999, &written(link, 1, WriteOutcome::Stored)));
+    let mut turns = vec![committed(&mut mind)];
+    while mind.overlay.deadline().is_some_and(|due| due <= mind.now) {
+        turns.push(mind.tell(Input::Deadline));
+    }
+    assert!(turns.iter().all(|turn| turn.len() <= 1_024), "each is short");
+    let told: Vec<Output> = turns.concat();
+    assert!(
+        told.iter()
+            .eq((2..=10_000).map(|sequence| written(link, sequence, WriteOutcome::Stored)).collect::<Vec<_>>().iter())
+    );
+}
+
+// ---- keys that are watched ----
+
+fn watch(mind: &mut Mind, link: LinkId, sequence: u64, key_text: &str) -> Vec<Output> {
+    mind.hear(link, Message::Watch(Watch { sequence, key: key(key_text) }))
+}
+
+fn changed(link: LinkId, sequence: u64, value: Option<&str>) -> Output {
+    send(link, Message::Changed(Changed { sequence, value: value.map(|value| value.as_bytes().into()) }))
+}
+
+#[test]
+fn who_watches_a_key_is_told_its_value_at_once_and_whenever_it_is_another() {
+    let mut mind = keeping();
+    let link = writer(&mut mind);
+    let far = writer_from(&mut mind, [192, 0, 2, 7]);
+    assert_eq!(watch(&mut mind, far, 7, "tea"), [changed(far, 7, Some("green"))], "who may not write may watch");
+    assert_eq!(watch(&mut mind, far, 8, "milk"), [changed(far, 8, None)], "of a key that was never set");
+    assert_eq!(watch(&mut mind, link, 7, "milk"), [changed(link, 7, None)]);
+    write(&mut mind, link, 1, put("milk", "white"));
+    let told =
+        [written(link, 1, WriteOutcome::Stored), changed(link, 7, Some("white")), changed(far, 8, Some("white"))];
+    assert_eq!(committed(&mut mind), told);
+    write(&mut mind, link, 2, put("milk", "white"));
+    assert_eq!(committed(&mut mind), [written(link, 2, WriteOutcome::Replaced)], "it is the same");
+    write(&mut mind, link, 3, del("tea"));
+    assert_eq!(committed(&mut mind), [written(link, 3, WriteOutcome::Deleted), changed(far, 7, None)]);
+    assert_eq!(mind.hear(far, Message::Unwatch(Unwatch { sequence: 8 })), []);
+    assert_eq!(mind.hear(far, Message::Unwatch(Unwatch { sequence: 9 })), [], "there is no such");
+    write(&mut mind, link, 4, del("milk"));
+    assert_eq!(committed(&mut mind), [written(link, 4, WriteOutcome::Deleted), changed(link, 7, None)]);
+    mind.closed(link);
+    mind.closed(far);
+    assert_eq!(mind.held("watches"), 0);
+}
+
+#[test]
+fn of_changes_that_come_together_the_last_is_told_and_nothing_where_it_is_as_it_was() {
+    let mut mind = keeping();
+    let link = writer(&mut mind);
+    watch(&mut mind, link, 7, "milk");
+    watch(&mut mind, link, 8, "tea");
+    write(&mut mind, link, 1, put("nobody", ""));
+    for (sequence, change) in (2..).zip([put("milk", "white"), put("tea", "black"), del("milk"), put("tea", "red")]) {
+        write(&mut mind, link, sequence, change);
+    }
+    committed(&mut mind);
+    let out = committed(&mut mind);
+    assert_eq!(out[4..], [changed(link, 8, Some("red"))]);
+}
+
+#[test]
+fn data_that_is_read_again_changes_what_is_not_written_above_it() {
+    let mut mind = Mind::with(&keeping_config(), store("tea green\nmilk white\nrice long"));
+    let link = writer(&mut mind);
+    for (sequence, key_text) in (1..).zip(["tea", "milk", "rice", "salt"]) {
+        watch(&mut mind, link, sequence, key_text);
+    }
+    write(&mut mind, link, 1, put("tea", "black"));
+    committed(&mut mind);
+    mind.tell(Input::Reload);
+    write(&mut mind, link, 2, del("salt"));
+    let out = mind.tell(Input::Disk(JobDone::DataRead(Ok(store("tea red\nrice long\nsalt fine")))));
+    assert_eq!(out[..2], [changed(link, 2, None), changed(link, 4, Some("fine"))]);
+    assert!(matches!(out[2..], [Output::Disk(Job::Free(_))]), "{out:?}");
+    assert_eq!(answered_for(&mut mind, "tea").as_deref(), Some(&b"black"[..]));
+    write(&mut mind, link, 3, del("tea"));
+    assert_eq!(committed(&mut mind), [written(link, 3, WriteOutcome::Deleted), changed(link, 1, None)]);
+    mind.tell(Input::Disk(JobDone::DataRead(Ok(store("tea oolong")))));
+    assert_eq!(answered_for(&mut mind, "tea"), None, "one that was deleted stays so");
+}
+
+#[test]
+fn a_client_that_does_not_read_is_told_the_latest_value_later_and_once() {
+    let mut mind = keeping();
+    let link = writer(&mut mind);
+    watch(&mut mind, link, 7, "milk");
+    let not_told = |mind: &mut Mind, value: &str| {
+        let message = Message::Changed(Changed { sequence: 7, value: Some(value.as_bytes().into()) });
+        assert_eq!(mind.tell(Input::NotBrought { link, message }), []);
+    };
+    write(&mut mind, link, 1, put("milk", "white"));
+    committed(&mut mind);
+    not_told(&mut mind, "white");
+    write(&mut mind, link, 2, put("milk", "cold"));
+    assert_eq!(committed(&mut mind), [written(link, 2, WriteOutcome::Replaced)], "it is told with the other");
+    assert_eq!(mind.pass(CHANGED_AGAIN_PAUSE), [(CHANGED_AGAIN_PAUSE, changed(link, 7, Some("cold")))]);
+    not_told(&mut mind, "cold");
+    mind.hear(link, Message::Unwatch(Unwatch { sequence: 7 }));
+    assert_eq!(mind.pass(seconds(1)), []);
+}
+
+#[test]
+fn a_client_watches_so_many_keys_and_each_under_a_number_of_its_own() {
+    for last in [1, WATCHES_PER_CLIENT_MAX as u64 + 1] {
+        let mut mind = keeping();
+        let (link, other) = (writer(&mut mind), writer(&mut mind));
+        let count = if last == 1 { 1 } else { WATCHES_PER_CLIENT_MAX as u64 };
+        for sequence in 1..=count {
+            assert_eq!(watch(&mut mind, link, sequence, "tea"), [changed(link, sequence, Some("green"))]);
+        }
+        watch(&mut mind, other, 1, "tea");
+        assert_eq!(watch(&mut mind, link, last, "milk"), goodbye(link, Goodbye::Protocol));
+        assert_eq!(mind.held("watches"), 1, "those of the other");
+    }
+}
+
+#[test]
+fn who_did_not_offer_it_may_neither_write_nor_watch() {
+    for message in [
+        Message::Write(Write { sequence: 1, change: del("tea") }),
+        Message::Watch(Watch { sequence: 1, key: key("tea") }),
+        Message::Unwatch(Unwatch { sequence: 1 }),
+    ] {
+        let mut mind = keeping();
+        let client = mind.client(1);
+        assert_eq!(mind.hear(client, message.clone()), goodbye(client, Goodbye::Protocol));
+        let neighbor = mind.neighbor(1);
+        assert_eq!(mind.hear(neighbor, message), goodbye(neighbor, Goodbye::Protocol));
+    }
 }
