@@ -50,6 +50,17 @@ pub enum EventKind {
         /// What it asks, as it would be typed, made fit for a terminal and not too long.
         message: String,
     },
+    /// A client had something kept, or fetched a file, or tried to.
+    Operation {
+        /// What it is called: `put`, `del`, `publish`, `unpublish` or `get`.
+        command: &'static str,
+        /// The client.
+        peer: SocketAddr,
+        /// The key or the name of the file, made fit for a terminal and not too long; of a file that there is not, its hash.
+        subject: String,
+        /// What came of it.
+        outcome: &'static str,
+    },
     /// Something was said.
     Sent {
         /// The name of the message.
@@ -83,6 +94,7 @@ impl EventKind {
             EventKind::Unlinked { .. } => "unlinked",
             EventKind::Member { .. } => "member",
             EventKind::Asked { .. } => "asked",
+            EventKind::Operation { command, .. } => command,
             EventKind::Sent { .. } => "sent",
             EventKind::Received { .. } => "received",
             EventKind::Stopped { .. } => "stopped",

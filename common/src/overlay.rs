@@ -127,7 +127,8 @@ impl Overlay {
         };
         let gone = if let Input::Closed { link, .. } = input { Some(link) } else { None };
         let heard = events.on_input(&input);
-        self.on_input(now, input, &mut Outbox::new(out, Some(events.noted())));
+        let from = events.heard_from(heard);
+        self.on_input(now, input, &mut Outbox::new(out, Some(events.noted())).heard_from(from));
         for MemberChange { address, was, now, why } in self.take_member_changes() {
             let [was, now] = [was, Some(now)].map(|word| word.map(Word::name));
             events.noted().push(NotedEvent::Member { peer: address, was, now, why: why.to_owned() });

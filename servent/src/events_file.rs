@@ -191,6 +191,7 @@ impl EventsFile {
 fn add_kind(line: &mut String, what: &EventKind) {
     let _ = write!(line, ",\"event\":\"{}\"", what.name());
     let (mut message, mut peer, mut stamp) = (None, None, None);
+    let (mut subject, mut outcome) = (None, None);
     let (mut reason, mut was, mut now, mut why) = (None, None, None, None);
     match what {
         EventKind::Started => {}
@@ -200,6 +201,9 @@ fn add_kind(line: &mut String, what: &EventKind) {
             (peer, was, now, why) = (Some(other), *before, *since, Some(said.as_str()));
         }
         EventKind::Asked { peer: other, message: asked } => (message, peer) = (Some(asked.as_str()), Some(other)),
+        EventKind::Operation { peer: other, subject: wanted, outcome: came, .. } => {
+            (peer, subject, outcome) = (Some(other), Some(wanted.as_str()), Some(*came));
+        }
         EventKind::Sent { message: said, peer: other } => (message, peer) = (Some(*said), Some(other)),
         EventKind::Received { message: heard, peer: other, stamp: clock } => {
             (message, peer, stamp) = (Some(*heard), Some(other), Some(*clock));
@@ -213,7 +217,8 @@ fn add_kind(line: &mut String, what: &EventKind) {
     if let Some(stamp) = stamp {
         let _ = write!(line, ",\"stamp\":{stamp}");
     }
-    for (name, text) in [("reason", reason), ("was", was), ("now", now), ("why", why)] {
+    let texts = [("subject", subject), ("outcome", outcome)];
+    for (name, text) in texts.into_iter().chain([("reason", reason), ("was", was), ("now", now), ("why", why)]) {
         add_text(line, name, text);
     }
 }

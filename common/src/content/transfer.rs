@@ -76,6 +76,16 @@ pub enum Refusal {
 impl Refusal {
     /// Every reason there is, in the order of their numbers.
     pub const ALL: [Refusal; 3] = [Refusal::Gone, Refusal::Busy, Refusal::Changed];
+
+    /// Its name for programs.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Refusal::Gone => "gone",
+            Refusal::Busy => "busy",
+            Refusal::Changed => "changed",
+        }
+    }
 }
 
 /// Client to holder: the hashes of these blocks are wanted, at most [`HASHES_MAX`](crate::limits::HASHES_MAX).

@@ -174,8 +174,18 @@ pub(super) enum NotedEvent {
     Unlinked { link: LinkId, reason: String },
     /// What a client asks was taken as a query.
     Asked { link: LinkId, message: String },
+    /// This came of what a client wanted kept or fetched; it may be gone by then.
+    Operation { operation: NotedOperation, outcome: &'static str },
     /// The servent thinks otherwise of a member: nothing stands for one that was not known.
     Member { peer: SocketAddr, was: Option<&'static str>, now: Option<&'static str>, why: String },
+}
+
+/// What a client wants kept or fetched, as it is told in the log of events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct NotedOperation {
+    pub(super) command: &'static str,
+    pub(super) peer: SocketAddr,
+    pub(super) subject: String,
 }
 
 impl Output {
@@ -191,12 +201,25 @@ pub(super) struct Outbox<'a> {
     wanted: &'a mut Vec<Output>,
     /// None where nobody keeps a log of events.
     noted: Option<&'a mut Vec<NotedEvent>>,
+    /// By what address whoever was heard goes there.
+    heard_from: Option<SocketAddr>,
 }
 
 impl<'a> Outbox<'a> {
     /// One that appends to these.
     pub(super) fn new(wanted: &'a mut Vec<Output>, noted: Option<&'a mut Vec<NotedEvent>>) -> Outbox<'a> {
-        Outbox { wanted, noted }
+        Outbox { wanted, noted, heard_from: None }
+    }
+
+    /// One for what comes of what was heard from there.
+    pub(super) fn heard_from(self, heard_from: Option<SocketAddr>) -> Outbox<'a> {
+        Outbox { heard_from, ..self }
+    }
+
+    /// What is to be told in the log of events once it is known what came of it, where there is such a log.
+    pub(super) fn operation(&self, command: &'static str, subject: impl FnOnce() -> String) -> Option<NotedOperation> {
+        let peer = self.heard_from.filter(|_| self.is_noting())?;
+        Some(NotedOperation { command, peer, subject: subject() })
     }
 
     /// Whether what is noted is told.

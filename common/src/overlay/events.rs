@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use super::doors::{Dial, Input, NotedEvent, Opening, Output};
+use super::doors::{Dial, Input, NotedEvent, NotedOperation, Opening, Output};
 use crate::address::canonical;
 use crate::event::{EventKind, LoggedEvent};
 use crate::link::LinkId;
@@ -59,6 +59,11 @@ impl EventNotes {
             _ => {}
         }
         None
+    }
+
+    /// By what address whoever said this goes.
+    pub(super) fn heard_from(&self, heard: Option<HeardEvent>) -> Option<SocketAddr> {
+        self.name(heard?.link)
     }
 
     /// Where it is noted what comes of an input.
@@ -129,6 +134,9 @@ impl EventNotes {
         Some(match note {
             NotedEvent::Linked { peer, .. } => EventKind::Linked { peer },
             NotedEvent::Unlinked { link, reason } => EventKind::Unlinked { peer: self.name(link)?, reason },
+            NotedEvent::Operation { operation: NotedOperation { command, peer, subject }, outcome } => {
+                EventKind::Operation { command, peer, subject, outcome }
+            }
             NotedEvent::Asked { link, message } => EventKind::Asked { peer: self.name(link)?, message },
             NotedEvent::Member { peer, was, now, why } => EventKind::Member { peer, was, now, why },
         })

@@ -39,10 +39,19 @@ impl Overlay {
         let content = self.rooms.content_for(Some(ip)).and_then(|content| content.content_of(open.hash));
         // What nobody could be told would be read all the same.
         let content = content.filter(|content| self.rooms.links.accepts_block(link, longest_said(content.blocks)));
-        let Some(content) = content else {
-            return refuse(key, Refusal::Gone, out);
+        let name = content.as_ref().map(|content| content.name.clone());
+        let opened = match content {
+            Some(content) => self.rooms.rare.make().uploads.on_open(now, key, ip, content, out),
+            None => {
+                refuse(key, Refusal::Gone, out);
+                Err(Refusal::Gone)
+            }
         };
-        self.rooms.rare.make().uploads.on_open(now, key, ip, content, out);
+        let subject = || name.map_or_else(|| open.hash.to_string(), |name| query_log::subject(&name));
+        if let Some(operation) = out.operation("get", subject) {
+            let outcome = opened.map_or_else(Refusal::word, |()| "opened");
+            out.note(|| NotedEvent::Operation { operation, outcome });
+        }
     }
 
     pub(super) fn on_looked_through(&mut self, now: Time, looked: Result<LookedThrough, String>, out: &mut Outbox<'_>) {

@@ -39,6 +39,13 @@ pub(super) fn listing(from: &[u8]) -> String {
     words
 }
 
+/// A key, or the name of a file, in the same way.
+pub(super) fn subject(bytes: &[u8]) -> String {
+    let mut words = String::new();
+    let _ = write_shortened("", bytes, &mut words);
+    words.trim_start().to_owned()
+}
+
 fn write_shortened(word: &str, bytes: &[u8], f: &mut impl fmt::Write) -> fmt::Result {
     f.write_str(word)?;
     let (shown, rest) = bytes.split_at_checked(SHOWN_BYTES_MAX).unwrap_or((bytes, &[]));

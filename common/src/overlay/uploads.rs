@@ -138,7 +138,7 @@ impl Uploads {
         self.open.contains_key(&key) || self.leaving.contains_key(&key)
     }
 
-    /// A client on this link, at this ip, wants to fetch what is here.
+    /// A client on this link, at this ip, wants to fetch what is here. It is told whether it can.
     pub(super) fn on_open(
         &mut self,
         now: Time,
@@ -146,13 +146,14 @@ impl Uploads {
         ip: IpAddr,
         content: SharedContent,
         out: &mut Outbox<'_>,
-    ) {
+    ) -> Result<(), Refusal> {
         let (link, fetch) = key;
         let owner = if ip.is_loopback() { Owner::Link(link) } else { Owner::Network(Network::of(ip)) };
         let place = UploadPlace { owner, count: places_of(content.blocks) };
         let of_link = self.open.range((link, 0)..=(link, u32::MAX)).count();
         if of_link >= UPLOADS_PER_LINK_MAX || !self.shares.has_room(owner, place.count) {
-            return refuse(key, Refusal::Busy, out);
+            refuse(key, Refusal::Busy, out);
+            return Err(Refusal::Busy);
         }
         let (size, have) = (content.blocks.size(), Have::all(content.blocks.count()));
         self.shares.take(owner, place.count);
@@ -160,6 +161,7 @@ impl Uploads {
         let turn = self.next_turn();
         self.open.insert(key, Upload { place, content, wanted: VecDeque::new(), reading: None, used: now, turn });
         out.send(link, Message::Opened(Opened { fetch, size, have }));
+        Ok(())
     }
 
     pub(super) fn on_hashes_wanted(

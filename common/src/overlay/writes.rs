@@ -10,7 +10,7 @@ mod writers;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use super::doors::Outbox;
+use super::doors::{NotedOperation, Outbox};
 use crate::disk::{CommitFailure, Job};
 use crate::key::Key;
 use crate::limits::{COMMIT_BYTES_MAX, WRITTEN_BYTES_MAX, WRITTEN_KEYS_MAX};
@@ -60,7 +60,7 @@ struct WaitingWrite {
     change: Option<StoreChange>,
     /// What it counts for among all that waits.
     bytes_count: usize,
-    noted: Option<Box<str>>,
+    noted: Option<Box<NotedOperation>>,
 }
 
 /// A write, and what is known of whoever wants it.
@@ -75,7 +75,7 @@ pub(super) struct AskedWrite<'a> {
     /// Whether there is a file of the name that it is about; nothing where no directory is shared.
     pub(super) is_shared: Option<bool>,
     /// How it is told in the log of events, where there is one.
-    pub(super) noted: Option<Box<str>>,
+    pub(super) noted: Option<Box<NotedOperation>>,
 }
 
 /// What came of a write, for whoever wanted it.
@@ -83,7 +83,7 @@ pub(super) struct AskedWrite<'a> {
 pub(super) struct ToldWrite {
     pub(super) link: LinkId,
     pub(super) written: Written,
-    pub(super) noted: Option<Box<str>>,
+    pub(super) noted: Option<Box<NotedOperation>>,
 }
 
 /// What has come to be shown, and what is told of that.
@@ -359,7 +359,8 @@ impl WaitingWrite {
     /// What it takes while it waits.
     fn bytes(&self) -> usize {
         let own = self.change.as_ref().map_or(0, StoreChange::bytes_count);
-        WRITE_BYTES + own + self.noted.as_deref().map_or(0, str::len)
+        let noted = self.noted.as_deref().map_or(0, |noted| size_of_val(noted) + noted.subject.len());
+        WRITE_BYTES + own + noted
     }
 
     fn told(self) -> ToldWrite {

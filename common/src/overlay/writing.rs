@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Overlay;
-use super::doors::Outbox;
+use super::doors::{NotedEvent, Outbox};
+use super::query_log;
 use super::rooms::Rooms;
 use super::search::{self, Held};
 use super::watches::{CHANGED_AT_ONCE_MAX, CHANGED_TURN_BYTES};
@@ -34,13 +35,15 @@ impl Overlay {
     }
 
     pub(super) fn on_write(&mut self, link: LinkId, write: Write, out: &mut Outbox<'_>) {
+        let change = &write.change;
+        let noted = out.operation(change.command(), || query_log::subject(change.subject())).map(Box::new);
         let is_from_here = self.rooms.links.is_client_of_this_host(link);
         let rare = self.rooms.rare.make();
         let is_shared = match &write.change {
             Change::Publish { name, .. } if rare.content.is_begun() => Some(rare.content.has(name.as_bytes())),
             _ => None,
         };
-        let asked = AskedWrite { link, write, is_from_here, store: &self.store, is_shared, noted: None };
+        let asked = AskedWrite { link, write, is_from_here, store: &self.store, is_shared, noted };
         let told = rare.writes.on_write(asked, out);
         told.into_iter().for_each(|told| self.tell_written(told, out));
         self.rooms.rest_writers(out);
@@ -135,7 +138,10 @@ impl Overlay {
     }
 
     fn tell_written(&self, told: ToldWrite, out: &mut Outbox<'_>) {
-        let ToldWrite { link, written, noted: _ } = told;
+        let ToldWrite { link, written, noted } = told;
+        if let Some(operation) = noted {
+            out.note(|| NotedEvent::Operation { operation: *operation, outcome: written.outcome.word() });
+        }
         // Whoever is gone is not told.
         if self.rooms.links.client_address(link).is_some() {
             out.send(link, Message::Written(written));

@@ -1,10 +1,13 @@
 //! What a servent's mind tells of what happens, for a log of events: who, what, and under which clock.
 
 use super::*;
+use common::disk::CommitFailure;
 use common::event::{EventKind, LoggedEvent};
 use common::features::Features;
 use common::limits::{NEIGHBOR_BEAT, NEIGHBOR_QUIET_MAX, SUSPECT_AFTER};
 use common::member::{Greet, PeersWanted};
+use common::write::{Change, Write};
+use common::written::WrittenData;
 
 /// A mind that tells, and what it wants beside that.
 struct Telling {
@@ -38,6 +41,9 @@ impl Telling {
                 EventKind::Sent { message, peer } => format!("sent {message} to {peer}"),
                 EventKind::Received { message, peer, stamp } => format!("received {message} from {peer} at {stamp}"),
                 EventKind::Member { peer, was, now, why } => format!("member {peer} {was:?} -> {now:?}: {why}"),
+                EventKind::Operation { command, peer, subject, outcome } => {
+                    format!("{command} {subject} by {peer}: {outcome}")
+                }
                 other => panic!("nobody says so: {other:?}"),
             };
             self.told.push(format!("{clock} {text}"));
@@ -249,4 +255,31 @@ fn what_is_only_guessed_of_a_member_is_told_with_why_nobody_else_is() {
     let why = "its link fell, and no other is there, so nobody is told";
     let fallen = told.members_while(NEIGHBOR_QUIET_MAX + NEIGHBOR_BEAT);
     assert_eq!(fallen, [format!("member {peer} Some(\"online\") -> Some(\"failed\"): {why}")]);
+}
+
+#[test]
+fn what_a_client_has_kept_is_told_with_what_came_of_it_also_where_it_has_left() {
+    let written = Some(Arc::new(WrittenData::default()));
+    let mut telling = Telling::new(&Config { written, ..config() });
+    let link = telling.accepted("127.0.0.1:40000");
+    let hello = Hello { features: Features::WRITES, ..Hello::new(Role::Client { answer_port: 7_000 }) };
+    telling.hear(link, 0, Message::Hello(hello));
+    let key = |text: &str| Key::new(text.as_bytes()).unwrap();
+    let put = |text: &str| Change::Put { key: key(text), value: b"green"[..].into() };
+    let del = |text: &str| Change::Delete { key: key(text) };
+    let operations = |told: &[String]| -> Vec<String> {
+        let operations = told.iter().filter(|line| line.contains(" by "));
+        operations.map(|line| line.split_once(' ').unwrap().1.to_owned()).collect()
+    };
+    for (sequence, change) in (1..).zip([put("te\u{1b}a"), del("milk"), del("tea")]) {
+        let told = telling.hear(link, 0, Message::Write(Write { sequence, change }));
+        assert_eq!(operations(told), [""; 0], "nobody knows yet");
+    }
+    let told = telling.tell(Input::Disk(JobDone::Committed(Ok(()))));
+    assert_eq!(operations(told), ["put te\\x1ba by 127.0.0.1:40000: stored"]);
+    telling.tell(Input::Closed { link, reason: "it is a test".to_owned() });
+    let failed = Err(CommitFailure::Failed("it broke".to_owned()));
+    let told = telling.tell(Input::Disk(JobDone::Committed(failed)));
+    let refused = ["milk", "tea"].map(|key| format!("del {key} by 127.0.0.1:40000: disk_failed"));
+    assert_eq!(operations(told), refused);
 }

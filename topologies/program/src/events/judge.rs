@@ -132,7 +132,11 @@ impl<'a, Source> Judge<'a, Source> {
                 }
             }
             Happened::Dropped { .. } => self.speakers.on_gap(servent, id, clock),
-            Happened::Started | Happened::Member { .. } | Happened::Asked { .. } | Happened::Stopped { .. } => {}
+            Happened::Started
+            | Happened::Member { .. }
+            | Happened::Asked { .. }
+            | Happened::Operation { .. }
+            | Happened::Stopped { .. } => {}
         }
         if let Some(latest) = self.latest.get_mut(servent) {
             *latest = Some(place);

@@ -40,6 +40,8 @@ pub enum Happened {
     Member { peer: SocketAddr, was: Option<String>, now: Option<String>, why: String },
     /// A client asked for something.
     Asked { peer: SocketAddr, message: String },
+    /// A client had something kept, or fetched a file, or tried to.
+    Operation { command: String, peer: SocketAddr, subject: String, outcome: String },
     /// Something was said.
     Sent { peer: SocketAddr, message: String },
     /// Something was heard.
@@ -82,6 +84,8 @@ struct Fields<'a> {
     now: Option<String>,
     why: Option<String>,
     count: Option<u64>,
+    subject: Option<String>,
+    outcome: Option<String>,
 }
 
 /// What stands for a servent id: the two halves of one in one, in hexadecimal.
@@ -111,7 +115,7 @@ impl Fields<'_> {
         fn given<Value>(value: Option<Value>, event: &str, name: &str) -> Result<Value, NotAnEvent> {
             value.ok_or_else(|| NotAnEvent(format!("it tells of `{event}` and has no {name}")))
         }
-        let Fields { event, message, peer, stamp, reason, was, now, why, count, .. } = self;
+        let Fields { event, message, peer, stamp, reason, was, now, why, count, subject, outcome, .. } = self;
         let peer = || given(peer, &event, "peer");
         let message = || given(message, &event, "message");
         let reason = || given(reason, &event, "reason");
@@ -121,6 +125,12 @@ impl Fields<'_> {
             "unlinked" => Happened::Unlinked { peer: peer()?, reason: reason()? },
             "member" => Happened::Member { peer: peer()?, was, now, why: given(why, &event, "why")? },
             "asked" => Happened::Asked { peer: peer()?, message: message()? },
+            "put" | "del" | "publish" | "unpublish" | "get" => Happened::Operation {
+                command: event.to_string(),
+                peer: peer()?,
+                subject: given(subject, &event, "subject")?,
+                outcome: given(outcome, &event, "outcome")?,
+            },
             "sent" => Happened::Sent { peer: peer()?, message: message()? },
             "received" => {
                 Happened::Received { peer: peer()?, message: message()?, stamp: given(stamp, &event, "stamp")? }
@@ -159,6 +169,10 @@ impl Display for Happened {
                 write!(f, ": {}", shown(why))
             }
             Happened::Asked { peer, message } => write!(f, "was asked by {peer}: {}", shown(message)),
+            Happened::Operation { command, peer, subject, outcome } => {
+                let (subject, outcome) = (shown(subject), shown(outcome));
+                write!(f, "was asked by {peer} to {command} {subject}: {outcome}")
+            }
             Happened::Sent { peer, message } => write!(f, "said {} to {peer}", shown(message)),
             Happened::Received { peer, message, .. } => write!(f, "heard {} from {peer}", shown(message)),
             Happened::Stopped { reason } => write!(f, "stopped: {}", shown(reason)),

@@ -151,6 +151,7 @@ fn a_member_a_question_and_what_was_dropped_are_told_in_words() {
         .line(6, "member", &format!("{peer},\"now\":\"online\",\"why\":\"heard of\""))
         .line(7, "member", &format!("{peer},\"was\":\"left\",\"now\":null,\"why\":\"it is long ago\""))
         .line(8, "asked", &format!("{peer},\"message\":\"? coffee\\u001b[2J\""))
+        .line(9, "put", &format!("{peer},\"subject\":\"tea\",\"outcome\":\"stored\""))
         .dropped(9);
     assert_eq!(
         told(&log, &Written::by(WEST), false).0[1..],
@@ -159,6 +160,7 @@ fn a_member_a_question_and_what_was_dropped_are_told_in_words() {
             "6 127.0.0.1:9001 noted that 127.0.0.1:9003 is online: heard of",
             "7 127.0.0.1:9001 noted that 127.0.0.1:9003 is forgotten, was left: it is long ago",
             "8 127.0.0.1:9001 was asked by 127.0.0.1:9003: ? coffee\\x1b[2J",
+            "9 127.0.0.1:9001 was asked by 127.0.0.1:9003 to put tea: stored",
             "9 127.0.0.1:9001 wrote less than happened: 3 lines were dropped",
         ]
     );
