@@ -28,6 +28,7 @@ mod links;
 mod log_names;
 mod members;
 mod membership;
+mod offered;
 mod probes;
 mod query_log;
 mod recipients;
@@ -69,7 +70,7 @@ use links::{Greeting, Origin};
 pub use log_names::STRANGERS_LOG;
 use members::MemberChange;
 use rooms::Rooms;
-use search::{Held, SharedNow};
+use search::Held;
 use speaker::{Parting, Speaker};
 
 /// The servent's mind. What only some servents need at some times is made when they do, so that a million idle ones fit
@@ -257,8 +258,7 @@ impl Overlay {
     /// What can be asked for here by whoever is there, where it is known where that is.
     fn held(&self, ip: Option<IpAddr>) -> Held<'_> {
         let uploads = u32::try_from(self.rooms.uploads_count()).unwrap_or(u32::MAX);
-        let files = self.rooms.content_for(ip);
-        let files = files.map(|content| SharedNow { catalogue: content.catalogue(), withdrawn: content.withdrawn() });
+        let files = self.rooms.offered_to(ip);
         let written = self.rooms.rare.get().and_then(|rare| rare.writes.shown());
         Held { store: &self.store, written, files, uploads }
     }

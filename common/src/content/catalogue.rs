@@ -353,7 +353,8 @@ fn cut(text: &[u8], bytes_max: usize) -> &[u8] {
     text
 }
 
-fn folded(text: &[u8]) -> Vec<u8> {
+/// A text with each letter in lower case; bytes that are no UTF-8 stay as they are.
+pub(crate) fn folded(text: &[u8]) -> Vec<u8> {
     let mut folded = Vec::with_capacity(text.len());
     fold(text, &mut folded);
     folded

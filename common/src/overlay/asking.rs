@@ -272,7 +272,7 @@ impl Overlay {
             (Ask::Find(words), files) if words.each().next().is_some() => {
                 let Some(files) = files else { return OwnAnswer::Said(None) };
                 let mut find = FindSoFar::new(words);
-                if !find.go_on(files.catalogue, files.withdrawn, &mut { FIND_PIECE_BYTES }) {
+                if !find.go_on(files, &mut { FIND_PIECE_BYTES }) {
                     return OwnAnswer::ToCome(find);
                 }
                 search::found(query, find.gathered, held.uploads)
@@ -330,7 +330,7 @@ impl Overlay {
         }
         let mut left = FIND_PIECE_BYTES;
         let held = self.held(self.ip_of_client(asker, query));
-        let is_over = held.files.is_none_or(|files| find.go_on(files.catalogue, files.withdrawn, &mut left));
+        let is_over = held.files.is_none_or(|files| find.go_on(files, &mut left));
         let uploads = held.uploads;
         if !is_over {
             self.rooms.rare.make().finds.wait(now, link, waiting);

@@ -9,13 +9,14 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use super::doors::Outbox;
+use super::offered::Offered;
+use crate::content::ContentHash;
 use crate::content::catalogue::Catalogue;
-use crate::content::transfer::Refusal;
-use crate::content::{Blocks, ContentHash};
 use crate::disk::{Job, LookedThrough, SharedContent};
 use crate::limits::LOOK_THROUGH_PAUSE;
 use crate::store::Store;
 use crate::time::Time;
+use crate::written::WrittenData;
 
 /// The room. One that shares nothing wants nothing done.
 #[derive(Debug, Default)]
@@ -26,6 +27,8 @@ pub(super) struct Content {
     withdrawn: BTreeSet<usize>,
     /// Where those may be who are told of files; everybody, where nobody is named.
     shared_with: Vec<IpNet>,
+    /// Whether nothing is offered that is not published.
+    is_published_only: bool,
     look: Look,
 }
 
@@ -44,8 +47,9 @@ enum Look {
 
 impl Content {
     /// There is a directory that is shared.
-    pub(super) fn begin(&mut self, shared_with: &[IpNet]) {
+    pub(super) fn begin(&mut self, shared_with: &[IpNet], is_published_only: bool) {
         self.shared_with = shared_with.to_vec();
+        self.is_published_only = is_published_only;
         self.look = Look::At(Time::START);
     }
 
@@ -138,32 +142,21 @@ impl Content {
         self.catalogue.as_deref().unwrap_or(&NONE)
     }
 
-    /// The places in the catalogue of files that are told to nobody any more.
-    pub(super) fn withdrawn(&self) -> &BTreeSet<usize> {
-        &self.withdrawn
+    /// Those that are offered, where this was written.
+    pub(super) fn offered<'a>(&'a self, written: Option<&'a WrittenData>) -> Offered<'a> {
+        let Content { withdrawn, is_published_only, .. } = self;
+        let is_published_only = *is_published_only;
+        Offered { catalogue: self.catalogue(), withdrawn, published: written, is_published_only }
+    }
+
+    /// Whether only what is published is.
+    pub(super) fn is_published_only(&self) -> bool {
+        self.is_published_only
     }
 
     /// Whether a file of the catalogue was withdrawn since it was made.
     fn is_withdrawn(&self, place: usize) -> bool {
         self.withdrawn.contains(&place)
-    }
-
-    /// Something to be fetched.
-    pub(super) fn content_of(&self, hash: ContentHash) -> Option<SharedContent> {
-        let mut files = self.catalogue().hashed(&hash.0).filter(|file| !self.is_withdrawn(file.place));
-        files.find_map(|file| {
-            let (name, blocks) = (file.name.to_vec(), Blocks::of(file.stamp.size).ok()?);
-            Some(SharedContent { name, stamp: file.stamp, hashes_at: file.hashes_at, blocks })
-        })
-    }
-
-    /// Where the hashes are of something that is being given, if it is still shared, or why it is not given any more.
-    pub(super) fn still_shared(&self, content: &SharedContent) -> Result<u64, Refusal> {
-        match self.catalogue().named(&content.name) {
-            Some(file) if file.stamp == content.stamp => Ok(file.hashes_at),
-            Some(_) => Err(Refusal::Changed),
-            None => Err(Refusal::Gone),
-        }
     }
 
     /// A file is not what it was. Gives the hash of what it was, if it was still shared.

@@ -4,6 +4,7 @@
 //! other. Files that are looked for by a flood are answered like any query (`asking`).
 
 use super::doors::NotedEvent;
+use super::rooms::RareRooms;
 use super::search::{self, Held};
 use super::uploads::{AskedTooMuch, UploadKey, longest_said, refuse};
 use super::{Outbox, Overlay, query_log};
@@ -20,8 +21,7 @@ impl Overlay {
         // Who lists files asks for part after part, each behind the last name of the one before.
         let name = list.from.strip_suffix(&[0]);
         let held: Held<'_> = self.held(Some(client.socket.ip()));
-        let is_next_part =
-            name.is_some_and(|name| held.files.is_some_and(|files| files.catalogue.named(name).is_some()));
+        let is_next_part = name.is_some_and(|name| held.files.is_some_and(|files| files.named(name).is_some()));
         if !is_next_part {
             out.note(|| NotedEvent::Asked { link, message: query_log::listing(&list.from) });
         }
@@ -36,7 +36,7 @@ impl Overlay {
         if self.rooms.rare.get().is_some_and(|rare| rare.uploads.knows(key)) {
             return self.close(now, link, Goodbye::Protocol, "it opened a fetch twice", out);
         }
-        let content = self.rooms.content_for(Some(ip)).and_then(|content| content.content_of(open.hash));
+        let content = self.rooms.offered_to(Some(ip)).and_then(|files| files.content_of(open.hash));
         // What nobody could be told would be read all the same.
         let content = content.filter(|content| self.rooms.links.accepts_block(link, longest_said(content.blocks)));
         let name = content.as_ref().map(|content| content.name.clone());
@@ -59,7 +59,15 @@ impl Overlay {
         let rare = self.rooms.rare.make();
         rare.content.on_looked_through(now, looked, &self.store, out);
         if is_new {
-            rare.uploads.on_shared_anew(|given| rare.content.still_shared(given), out);
+            self.end_what_is_not_offered(out);
+        }
+    }
+
+    /// Ends what is being given of files that are not offered any more, or are not what they were.
+    pub(super) fn end_what_is_not_offered(&mut self, out: &mut Outbox<'_>) {
+        if let Some(RareRooms { content, writes, uploads, .. }) = self.rooms.rare.get_mut() {
+            let files = content.offered(writes.shown());
+            uploads.on_shared_anew(|given| files.still_offered(given), out);
         }
     }
 
@@ -131,9 +139,9 @@ impl Overlay {
     /// same content, whoever fetched it is only to ask again.
     pub(super) fn on_unread(&mut self, key: UploadKey, failure: &ReadFailure, out: &mut Outbox<'_>) {
         let Some(rare) = self.rooms.rare.get_mut() else { return };
-        let shared = &mut rare.content;
+        let (shared, written) = (&mut rare.content, rare.writes.shown());
         let refusal_of = |content: &SharedContent| match shared.withdraw(content) {
-            Some(hash) if shared.content_of(hash).is_some() => Refusal::Busy,
+            Some(hash) if shared.offered(written).content_of(hash).is_some() => Refusal::Busy,
             _ if *failure == ReadFailure::Changed => Refusal::Changed,
             _ => Refusal::Gone,
         };

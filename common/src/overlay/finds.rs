@@ -4,11 +4,12 @@
 //! the loop: a million names take many turns, and whoever else says something waits for one of them. What becomes of what was
 //! found is the corridor's; here is only what was found so far, and whose turn it is.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
 
+use super::offered::{FindPlaces, Offered};
 use super::shares::Shares;
-use crate::content::catalogue::{Catalogue, FindStep};
+use crate::content::catalogue::FindStep;
 use crate::content::search::{GatheredEntries, Words};
 use crate::limits::{FIND_COUNTED_BYTES_MAX, FINDS_WAITING_MAX};
 use crate::link::LinkId;
@@ -26,8 +27,8 @@ const FIND_TAKEN_BYTES: u64 = 4 * 1024;
 #[derive(Debug)]
 pub(super) struct FindSoFar {
     words: Words,
-    /// The name of the file it goes on with. What is shared may be something else by then.
-    from: Vec<u8>,
+    /// The names of the files it goes on with. What is shared may be something else by then.
+    from: FindPlaces,
     pub(super) gathered: GatheredEntries,
     /// Through how much those are counted that are not told.
     uncounted_bytes: u64,
@@ -36,12 +37,17 @@ pub(super) struct FindSoFar {
 impl FindSoFar {
     pub(super) fn new(words: &Words) -> FindSoFar {
         let gathered = GatheredEntries::default();
-        FindSoFar { words: words.clone(), from: Vec::new(), gathered, uncounted_bytes: FIND_COUNTED_BYTES_MAX as u64 }
+        FindSoFar {
+            words: words.clone(),
+            from: FindPlaces::default(),
+            gathered,
+            uncounted_bytes: FIND_COUNTED_BYTES_MAX as u64,
+        }
     }
 
     /// Goes on for a piece, of which it takes what it looked through. Whether that was all there is to be done.
-    pub(super) fn go_on(&mut self, catalogue: &Catalogue, withdrawn: &BTreeSet<usize>, piece_bytes: &mut u64) -> bool {
-        let mut found = catalogue.find_from(&self.words, &self.from);
+    pub(super) fn go_on(&mut self, files: Offered<'_>, piece_bytes: &mut u64) -> bool {
+        let mut found = files.find_from(&self.words, &self.from);
         loop {
             let is_counting = self.gathered.is_full();
             let most = if is_counting { self.uncounted_bytes.min(*piece_bytes) } else { *piece_bytes };
@@ -52,12 +58,11 @@ impl FindSoFar {
                 self.uncounted_bytes -= most - left;
             }
             match step {
-                FindStep::Found(file) if withdrawn.contains(&file.place) => {}
                 FindStep::Found(file) => self.gathered.add(|| file.entry()),
                 FindStep::End => return true,
                 FindStep::Spent if self.gathered.is_full() && self.uncounted_bytes == 0 => return true,
                 FindStep::Spent => {
-                    self.from = found.goes_on_at().unwrap_or_default().to_vec();
+                    self.from = found.goes_on_at();
                     return false;
                 }
             }

@@ -24,6 +24,7 @@ use super::keeping::Keeping;
 use super::links::{Beat, Links, LinksDue};
 use super::log_names::QUERY_LOG;
 use super::members::{Members, MembersDue};
+use super::offered::Offered;
 use super::probes::{self, Probes};
 use super::query_log;
 use super::reload::Reload;
@@ -96,7 +97,7 @@ impl Rooms {
         }
         if config.shares {
             let rare = rare.make();
-            rare.content.begin(&config.shared_with);
+            rare.content.begin(&config.shared_with, config.published_only);
             config.share_bytes_per_second.into_iter().for_each(|rate| rare.uploads.set_rate(rate));
         }
         if let Some(written) = &config.written {
@@ -264,8 +265,9 @@ impl Rooms {
     // ---- what they say of themselves ----
 
     /// The files that are shared with whoever is there, where it is known where that is.
-    pub(super) fn content_for(&self, ip: Option<IpAddr>) -> Option<&Content> {
-        self.rare.get().map(|rare| &rare.content).filter(|content| content.is_shared_with(ip))
+    pub(super) fn offered_to(&self, ip: Option<IpAddr>) -> Option<Offered<'_>> {
+        let RareRooms { content, writes, .. } = self.rare.get().filter(|rare| rare.content.is_shared_with(ip))?;
+        Some(content.offered(writes.shown()))
     }
 
     /// How many contents are being given out.

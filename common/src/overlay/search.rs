@@ -2,12 +2,12 @@
 //!
 //! It does not decide whether a query is new (`flood`) nor how an answer travels (`delivery`, `calls`).
 
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
-use crate::content::catalogue::{Catalogue, FilesByName, Listed};
+use super::offered::Offered;
+use crate::content::catalogue::Listed;
 use crate::content::search::{Entries, GatheredEntries, List, ListPart};
-use crate::limits::{FIND_COUNTED_BYTES_MAX, VALUE_BYTES_MAX};
+use crate::limits::VALUE_BYTES_MAX;
 use crate::query::{Answer, AnswerBody, Ask, AskHash, Query};
 use crate::store::Store;
 use crate::written::{KeptValue, WrittenData};
@@ -19,17 +19,9 @@ pub(super) struct Held<'a> {
     /// What was written stands above that; nothing where nothing was.
     pub(super) written: Option<&'a WrittenData>,
     /// None where nothing is shared with whoever asks.
-    pub(super) files: Option<SharedNow<'a>>,
+    pub(super) files: Option<Offered<'a>>,
     /// Contents that are being given out.
     pub(super) uploads: u32,
-}
-
-/// The files that a servent shares, but for those that are not what they were.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct SharedNow<'a> {
-    pub(super) catalogue: &'a Catalogue,
-    /// Places in it.
-    pub(super) withdrawn: &'a BTreeSet<usize>,
 }
 
 impl<'a> Held<'a> {
@@ -56,8 +48,8 @@ pub(super) fn answer(query: &Query, held: Held<'_>, neighbors: impl Iterator<Ite
         Ask::Topology => AnswerBody::Place { path: query.path.clone(), neighbors: neighbors.collect() },
         // Words are looked for in pieces: that is `finds`. Without any it is known what there is.
         Ask::Find(_) => told_if_any(by_name(held, &[]))?,
-        Ask::Named(name) => told_if_any(told(held, |catalogue| catalogue.named(name.as_bytes()).into_iter()))?,
-        Ask::Hashed(start) => told_if_any(told(held, |catalogue| catalogue.hashed(start.as_bytes())))?,
+        Ask::Named(name) => told_if_any(told(held, |files| files.named(name.as_bytes()).into_iter()))?,
+        Ask::Hashed(start) => told_if_any(told(held, |files| files.hashed(start.as_bytes())))?,
     };
     Some(answer_with(query, body))
 }
@@ -77,14 +69,18 @@ pub(super) fn list_part(list: List, held: Held<'_>) -> ListPart {
     ListPart { list, entries: by_name(held, &from) }
 }
 
-/// The value of a key. Of a file that is shared under that name it is what the file is, and what the data says of it.
+/// The value of a key. Of a file that is shared under that name it is what the file is and is described as, unless the key was
+/// written: then it is what was.
 fn value(key: &[u8], held: Held<'_>) -> Option<Vec<u8>> {
-    let said = held.said_of(key);
-    let shared =
-        held.files.and_then(|files| files.catalogue.named(key).filter(|file| !files.withdrawn.contains(&file.place)));
-    let Some(Listed { hash, stamp, .. }) = shared else { return said.map(<[u8]>::to_vec) };
+    let kept = held.written.and_then(|written| written.kept(key));
+    let shared = held.files.and_then(|files| files.named(key));
+    let (Some(Listed { hash, stamp, .. }), None | Some(KeptValue::Hidden)) = (shared, kept) else {
+        return said(kept, held.store, key).map(<[u8]>::to_vec);
+    };
+    let published = held.written.and_then(|written| written.description(key)).map(AsRef::as_ref);
+    let description = published.or_else(|| said(kept, held.store, key));
     let mut value = format!("{} bytes {hash}", stamp.size).into_bytes();
-    if let Some(description) = said.filter(|description| !description.is_empty()) {
+    if let Some(description) = description.filter(|description| !description.is_empty()) {
         value.push(b' ');
         let room = VALUE_BYTES_MAX - value.len();
         value.extend_from_slice(description.get(..room).unwrap_or(description));
@@ -98,44 +94,16 @@ fn told_if_any(told: Entries) -> Option<AnswerBody> {
 
 /// What is told of the files of this name and behind it.
 fn by_name(held: Held<'_>, name: &[u8]) -> Entries {
-    let Some(SharedNow { catalogue, withdrawn }) = held.files else {
-        return Entries { uploads: held.uploads, ..Entries::default() };
-    };
-    Entries::of(StillThere { files: catalogue.from(name), withdrawn }, Listed::entry, held.uploads)
+    told(held, |files| files.from(name))
 }
 
-/// Files with one content that are counted: each is looked at for that.
-const SAME_COUNTED_MAX: usize = FIND_COUNTED_BYTES_MAX / 32;
-
-/// What is told of those files that are what they were.
-fn told<'a, Files>(held: Held<'a>, find: impl FnOnce(&'a Catalogue) -> Files) -> Entries
+/// What is told of some of the files.
+fn told<'a, Files>(held: Held<'a>, find: impl FnOnce(Offered<'a>) -> Files) -> Entries
 where
     Files: Iterator<Item = Listed<'a>>,
 {
-    let Some(SharedNow { catalogue, withdrawn }) = held.files else {
+    let Some(files) = held.files else {
         return Entries { uploads: held.uploads, ..Entries::default() };
     };
-    let files = find(catalogue).filter(|file| !withdrawn.contains(&file.place)).take(SAME_COUNTED_MAX);
-    Entries::of(files, Listed::entry, held.uploads)
-}
-
-/// Files by name, but for those that were withdrawn: how many they are is known without a look at each.
-struct StillThere<'a> {
-    files: FilesByName<'a>,
-    withdrawn: &'a BTreeSet<usize>,
-}
-
-impl<'a> Iterator for StillThere<'a> {
-    type Item = Listed<'a>;
-
-    fn next(&mut self) -> Option<Listed<'a>> {
-        let withdrawn = self.withdrawn;
-        self.files.find(|file| !withdrawn.contains(&file.place))
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        let places = self.files.places();
-        let left = places.len() - self.withdrawn.range(places).count();
-        (left, Some(left))
-    }
+    Entries::of(find(files), Listed::entry, held.uploads)
 }

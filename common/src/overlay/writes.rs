@@ -92,8 +92,8 @@ pub(super) struct ShownWrites {
     pub(super) told: Vec<ToldWrite>,
     /// The keys among them that are watched, and what was kept of each before.
     pub(super) before: BTreeMap<Key, Option<KeptValue>>,
-    /// Whether other files may be published now.
-    pub(super) is_published_anew: bool,
+    /// Whether a file is not published any more.
+    pub(super) is_unpublished: bool,
 }
 
 impl Writes {
@@ -299,7 +299,8 @@ impl Writes {
                             shown.before.entry(key.clone()).or_insert_with(|| before.cloned());
                         }
                     }
-                    StoreChange::Publish { .. } | StoreChange::Unpublish { .. } => shown.is_published_anew = true,
+                    StoreChange::Unpublish { .. } => shown.is_unpublished = true,
+                    StoreChange::Publish { .. } => {}
                 }
                 // It is this room's alone once whoever started the servent has let go of it.
                 self.shown.iter_mut().for_each(|shown| Arc::make_mut(shown).apply(change.clone()));

@@ -60,8 +60,12 @@ impl Overlay {
     pub(super) fn show_written(&mut self, now: Time, out: &mut Outbox<'_>) {
         let Some(rare) = self.rooms.rare.get_mut() else { return };
         let watches = &rare.watches;
-        let ShownWrites { told, before, is_published_anew: _ } = rare.writes.show(|key| watches.has(key));
+        let ShownWrites { told, before, is_unpublished } = rare.writes.show(|key| watches.has(key));
+        let ends_fetches = is_unpublished && rare.content.is_published_only();
         self.see_changes(now, before);
+        if ends_fetches {
+            self.end_what_is_not_offered(out);
+        }
         told.into_iter().for_each(|told| self.tell_written(told, out));
         self.tell_changed(now, out);
         self.rooms.resume_writers(out);

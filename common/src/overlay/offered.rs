@@ -1,0 +1,226 @@
+//! The files that a servent offers just now: those of its catalogue that are what they were, each described as it was
+//! published; where only published ones are offered, these.
+//!
+//! The catalogue is not made anew for what is published: that is looked up beside it. Who is offered them is not known here.
+
+use std::collections::BTreeSet;
+use std::collections::btree_map::Range;
+use std::sync::Arc;
+
+use memchr::memmem;
+
+use crate::content::catalogue::{Catalogue, FilesByName, FilesFound, FindStep, Listed, folded};
+use crate::content::search::{FileName, Words};
+use crate::content::transfer::Refusal;
+use crate::content::{Blocks, ContentHash};
+use crate::disk::SharedContent;
+use crate::limits::FIND_COUNTED_BYTES_MAX;
+use crate::written::WrittenData;
+
+/// Files with one content that are looked at.
+const SAME_LOOKED_MAX: usize = FIND_COUNTED_BYTES_MAX / 32;
+/// Published files that are looked at for one part of a listing: each has to be found among those that are shared.
+const PUBLISHED_LOOKED_MAX: usize = 4_096;
+/// What it takes to look for words in what was published, in bytes of the catalogue that are looked through in the same time: its
+/// case is folded for each find.
+const FOLD_COST: u64 = 8;
+/// What it takes to look at one such file, in bytes of it.
+const LOOK_BYTES: u64 = 64;
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Offered<'a> {
+    pub(super) catalogue: &'a Catalogue,
+    /// Places in it of files that are not what they were.
+    pub(super) withdrawn: &'a BTreeSet<usize>,
+    /// What was written, and says which files are published; nothing where nothing was.
+    pub(super) published: Option<&'a WrittenData>,
+    /// Whether nothing else is offered.
+    pub(super) is_published_only: bool,
+}
+
+impl<'a> Offered<'a> {
+    /// A file as it is offered, if it is.
+    fn file(self, file: Listed<'a>) -> Option<Listed<'a>> {
+        if self.withdrawn.contains(&file.place) {
+            return None;
+        }
+        match self.published.and_then(|published| published.description(file.name)) {
+            Some(description) => Some(Listed { description, ..file }),
+            None => (!self.is_published_only).then_some(file),
+        }
+    }
+
+    /// The file of this name.
+    pub(super) fn named(self, name: &[u8]) -> Option<Listed<'a>> {
+        self.catalogue.named(name).and_then(|file| self.file(file))
+    }
+
+    /// Those whose hash begins with these bytes, of so many that may be looked at.
+    pub(super) fn hashed(self, first_bytes: &'a [u8]) -> impl Iterator<Item = Listed<'a>> {
+        self.catalogue.hashed(first_bytes).take(SAME_LOOKED_MAX).filter_map(move |file| self.file(file))
+    }
+
+    /// Those of this name and behind it, in the order of names. How many they are is known without a look at each, or, where
+    /// only what is published is offered, told as far as that may be looked at.
+    pub(super) fn from(self, name: &[u8]) -> OfferedByName<'a> {
+        if self.is_published_only {
+            let published = self.published.map(|published| published.published_from(name));
+            return OfferedByName::Published { files: self, published, looks_left: PUBLISHED_LOOKED_MAX };
+        }
+        OfferedByName::All { files: self, listed: self.catalogue.from(name) }
+    }
+
+    /// Those that have these words, in the order of names: of what is not published from the one name on, of what is from the
+    /// other.
+    pub(super) fn find_from(self, words: &Words, from: &FindPlaces) -> OfferedFound<'a> {
+        let others = (!self.is_published_only).then(|| self.catalogue.find_from(words, &from.others));
+        let published = self.published.filter(|published| published.published_count() > 0);
+        let finders = words.each().map(|word| memmem::Finder::new(&folded(word)).into_owned());
+        OfferedFound {
+            files: self,
+            others,
+            published: published.map(|published| published.published_from(&from.published)),
+            words: if published.is_some() { finders.collect() } else { Vec::new() },
+            next_other: None,
+            next_published: None,
+        }
+    }
+
+    /// Something to be fetched.
+    pub(super) fn content_of(self, hash: ContentHash) -> Option<SharedContent> {
+        self.hashed(&hash.0).find_map(|file| {
+            let (name, blocks) = (file.name.to_vec(), Blocks::of(file.stamp.size).ok()?);
+            Some(SharedContent { name, stamp: file.stamp, hashes_at: file.hashes_at, blocks })
+        })
+    }
+
+    /// Where the hashes are of something that is being given, if it still may be, or why it is not given any more. Where there
+    /// is another file of the same content, whoever fetches it is only to ask again.
+    pub(super) fn still_offered(self, content: &SharedContent) -> Result<u64, Refusal> {
+        match self.catalogue.named(&content.name) {
+            Some(file) if file.stamp != content.stamp => Err(Refusal::Changed),
+            Some(file) if self.is_published_only && self.file(file).is_none() => {
+                let has_another = self.content_of(file.hash).is_some();
+                Err(if has_another { Refusal::Busy } else { Refusal::Gone })
+            }
+            Some(file) => Ok(file.hashes_at),
+            None => Err(Refusal::Gone),
+        }
+    }
+}
+
+/// Files by name.
+pub(super) enum OfferedByName<'a> {
+    All { files: Offered<'a>, listed: FilesByName<'a> },
+    Published { files: Offered<'a>, published: Option<Range<'a, FileName, Arc<[u8]>>>, looks_left: usize },
+}
+
+impl<'a> Iterator for OfferedByName<'a> {
+    type Item = Listed<'a>;
+
+    fn next(&mut self) -> Option<Listed<'a>> {
+        match self {
+            OfferedByName::All { files, listed } => listed.find_map(|file| files.file(file)),
+            OfferedByName::Published { files, published, looks_left } => loop {
+                *looks_left = looks_left.checked_sub(1)?;
+                let (name, _) = published.as_mut()?.next()?;
+                if let Some(file) = files.named(name.as_bytes()) {
+                    return Some(file);
+                }
+            },
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let OfferedByName::All { files, listed } = self else { return (0, None) };
+        let places = listed.places();
+        let left = places.len() - files.withdrawn.range(places).count();
+        (left, Some(left))
+    }
+}
+
+/// Where a find goes on, by names.
+#[derive(Clone, Debug, Default)]
+pub(super) struct FindPlaces {
+    others: Vec<u8>,
+    published: Vec<u8>,
+}
+
+/// Files that have some words, looked for in pieces.
+pub(super) struct OfferedFound<'a> {
+    files: Offered<'a>,
+    /// Those that are not published; nothing where they are not offered, or all were looked at.
+    others: Option<FilesFound<'a>>,
+    published: Option<Range<'a, FileName, Arc<[u8]>>>,
+    words: Vec<memmem::Finder<'static>>,
+    /// Found, and told when it is known that none comes before it.
+    next_other: Option<Listed<'a>>,
+    next_published: Option<Listed<'a>>,
+}
+
+impl<'a> OfferedFound<'a> {
+    /// Looks for the next of them, as [`FilesFound::step`].
+    pub(super) fn step(&mut self, bytes_left: &mut u64) -> FindStep<'a> {
+        if !self.seek_other(bytes_left) || !self.seek_published(bytes_left) {
+            return FindStep::Spent;
+        }
+        let is_other = match (&self.next_other, &self.next_published) {
+            (None, None) => return FindStep::End,
+            (Some(other), Some(published)) => other.name < published.name,
+            (other, _) => other.is_some(),
+        };
+        let next = if is_other { self.next_other.take() } else { self.next_published.take() };
+        next.map_or(FindStep::End, FindStep::Found)
+    }
+
+    /// Where it goes on: with what was found and not told, or behind that.
+    pub(super) fn goes_on_at(&mut self) -> FindPlaces {
+        // Behind the last of all there is nothing any more: no name is that long.
+        let nowhere = || vec![u8::MAX; crate::limits::FILE_NAME_BYTES_MAX + 1];
+        let other = self.others.as_ref().and_then(FilesFound::goes_on_at);
+        let other = self.next_other.map(|file| file.name).or(other);
+        let published = self.published.as_ref().and_then(|published| published.clone().next());
+        let published = self.next_published.map(|file| file.name).or(published.map(|(name, _)| name.as_bytes()));
+        FindPlaces {
+            others: other.map_or_else(nowhere, <[u8]>::to_vec),
+            published: published.map_or_else(nowhere, <[u8]>::to_vec),
+        }
+    }
+
+    /// Whether it is known which is the next of those that are not published, if there is one.
+    fn seek_other(&mut self, bytes_left: &mut u64) -> bool {
+        while let (None, Some(others)) = (&self.next_other, &mut self.others) {
+            match others.step(bytes_left) {
+                FindStep::Found(file) => {
+                    let is_published = |published: &WrittenData| published.description(file.name).is_some();
+                    let is_of_these = !self.files.published.is_some_and(is_published);
+                    self.next_other = self.files.file(file).filter(|_| is_of_these);
+                }
+                FindStep::End => self.others = None,
+                FindStep::Spent => return false,
+            }
+        }
+        true
+    }
+
+    /// The same of those that are.
+    fn seek_published(&mut self, bytes_left: &mut u64) -> bool {
+        while let (None, Some(published)) = (&self.next_published, &mut self.published) {
+            if *bytes_left == 0 {
+                return false;
+            }
+            let Some((name, description)) = published.next() else {
+                self.published = None;
+                return true;
+            };
+            let text_bytes = (name.as_bytes().len() + description.len()) as u64;
+            *bytes_left = bytes_left.saturating_sub(FOLD_COST * (LOOK_BYTES + text_bytes));
+            let parts = [folded(name.as_bytes()), folded(description)];
+            let has = |word: &memmem::Finder<'_>| parts.iter().any(|part| word.find(part).is_some());
+            if self.words.iter().all(has) {
+                self.next_published = self.files.named(name.as_bytes());
+            }
+        }
+        true
+    }
+}
