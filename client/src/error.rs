@@ -8,9 +8,7 @@ use common::content::search::FileNameError;
 use common::counted::grouped;
 use common::key::KeyError;
 use common::limits::{DESCRIPTION_BYTES_MAX, VALUE_BYTES_MAX};
-use common::session::{
-    FilesPending, GreetingPending, ListingPending, TooManyPending, TooManyWatches, TooManyWrites,
-};
+use common::session::{FilesPending, GreetingPending, ListingPending, TooManyPending, TooManyWatches, TooManyWrites};
 use common::wire::EncodeError;
 use rustix::io::Errno;
 use servent::sockets::ResolveError;

@@ -2,7 +2,7 @@
 //!
 //! Here are a command line (`options`), the sources of commands (`repl`, `script`, `prompt`, `notices`, `terminal`,
 //! `history`), what a command means (`command`, with `words` that are quoted), the form in which reports are shown (`render`, `members` of members, `contents` of files and what was
-//! found, `get` and `live` of what is fetched, and `hello` of greetings), what a run came to
+//! found, `get` and `live` of what is fetched, `hello` of greetings, and `writes` of what is to be kept and watched), what a run came to
 //! (`outcome`), and what is said of answers that did not arrive (`hint`).
 
 pub mod command;
@@ -22,6 +22,7 @@ mod repl;
 mod script;
 mod terminal;
 mod words;
+mod writes;
 
 use std::io::Write;
 use std::process::ExitCode;

@@ -3,14 +3,16 @@
 //! Lines are bytes: a script may hold keys that are not UTF-8.
 
 use common::address::{Address, parse_servent};
-use common::content::search::Words;
+use common::content::search::{FileName, Words};
 use common::dialect::Dialect;
 use common::key::{Key, KeyError};
+use common::limits::WATCHES_PER_CLIENT_MAX;
 use common::query::Ask;
 use common::text::Escaped;
+use common::write::Change;
 
 use crate::program::get::GetOptions;
-use crate::program::words::quoted_words;
+use crate::program::words::{first_quoted_word, quoted_words};
 
 /// What a line asks for.
 #[derive(Debug, PartialEq, Eq)]
@@ -34,6 +36,17 @@ pub enum Command {
     GetFound(Vec<Vec<u8>>),
     /// To have the contact greet the servent that is named.
     Greet(String),
+    /// To have the contact keep this.
+    Write(Change),
+    /// To have it keep, under a key, what is in a file.
+    PutFile {
+        /// The key.
+        key: Key,
+        /// Where the file is.
+        file: Vec<u8>,
+    },
+    /// To be told of these keys whenever they change.
+    Watch(Vec<Key>),
     /// To be told what there is to ask for.
     Help,
     /// To be told what this command does and takes.
@@ -59,7 +72,9 @@ pub enum Command {
 pub const REMINDER: &str = "\
 ? KEY asks every servent within reach, T shows the topology,
 find WORDS finds files, ls lists them, get fetches one,
-M shows members, hello greets one, help tells all, Q leaves";
+M shows members, hello greets one, put and del change a key,
+watch follows keys, publish and unpublish are for files,
+help tells all, Q leaves";
 
 /// Every command there is, for a person, in lines as long as those.
 pub const HELP: &str = "\
@@ -79,6 +94,15 @@ M      shows the members: every servent the contact has
        heard of; or another has, such as: M 127.0.0.1:9002
 hello  has the contact greet a servent, and shows what that
        changed, such as: hello 127.0.0.1:9003
+put    has the contact keep a value, such as: put tea green;
+       put tea @FILE takes it from a file, and a value that
+       begins with an @ is written with two
+del    has it keep none for a key, such as: del tea
+publish has it offer a file it shares, as what is said, if
+       anything is, such as: publish barra.mp4 -d at dusk
+unpublish takes that back, such as: unpublish barra.mp4
+watch  shows what the contact has for keys, and each change
+       until Ctrl-C, such as: watch kernel
 help   shows this, as a lone ? does; or what one command
        takes, such as: help get (get -h does too)
 Q      leaves; q, quit, exit and Ctrl-D do too
@@ -97,10 +121,31 @@ pub enum Usage {
     Members,
     /// `hello`.
     Greet,
+    /// `put`.
+    Put,
+    /// `del`.
+    Delete,
+    /// `publish`.
+    Publish,
+    /// `unpublish`.
+    Unpublish,
+    /// `watch`.
+    Watch,
 }
 
 impl Usage {
-    const ALL: [Usage; 5] = [Usage::Find, Usage::Get, Usage::Files, Usage::Members, Usage::Greet];
+    const ALL: [Usage; 10] = [
+        Usage::Find,
+        Usage::Get,
+        Usage::Files,
+        Usage::Members,
+        Usage::Greet,
+        Usage::Put,
+        Usage::Delete,
+        Usage::Publish,
+        Usage::Unpublish,
+        Usage::Watch,
+    ];
 
     fn name(self) -> &'static str {
         match self {
@@ -109,6 +154,11 @@ impl Usage {
             Usage::Files => "ls",
             Usage::Members => "M",
             Usage::Greet => "hello",
+            Usage::Put => "put",
+            Usage::Delete => "del",
+            Usage::Publish => "publish",
+            Usage::Unpublish => "unpublish",
+            Usage::Watch => "watch",
         }
     }
 
@@ -121,6 +171,11 @@ impl Usage {
             Usage::Files => "ls [HOST:PORT] [--] [BEGINNING OF A NAME]\n",
             Usage::Members => "M [HOST:PORT]\n",
             Usage::Greet => "hello HOST:PORT\n",
+            Usage::Put => "put KEY [VALUE]\n       put KEY @FILE\n\nThe value is the rest of the line.\n",
+            Usage::Delete => "del [--] KEY\n",
+            Usage::Publish => "publish [--] NAME [-d TEXT]\n\nThe text is the rest of the line.\n",
+            Usage::Unpublish => "unpublish [--] NAME\n",
+            Usage::Watch => "watch [--] KEY...\n",
         };
         format!("Usage: {takes}\n{}", self.entry())
     }
@@ -189,6 +244,24 @@ impl Command {
                 .map_or_else(Command::BadWords, Command::Get),
             b":get" => quoted_words(rest(line, first))
                 .map_or_else(|error| Command::BadWords(error.to_string()), Command::GetFound),
+            b"put" => read_put(rest(line, first)),
+            b"del" => match keys(words)[..] {
+                [key] => Key::new(key).map_or_else(Command::BadKey, |key| Command::Write(Change::Delete { key })),
+                [] => Command::BadWords("del takes a key, such as: del tea".to_owned()),
+                _ => Command::ManyWords,
+            },
+            b"watch" => match keys(words)[..] {
+                [] => Command::BadWords("watch takes keys, such as: watch kernel".to_owned()),
+                ref keys if keys.len() > WATCHES_PER_CLIENT_MAX => {
+                    Command::BadWords(format!("{} keys; {WATCHES_PER_CLIENT_MAX} are watched at the most", keys.len()))
+                }
+                ref keys => {
+                    let keys = keys.iter().map(|key| Key::new(key)).collect::<Result<_, _>>();
+                    keys.map_or_else(Command::BadKey, Command::Watch)
+                }
+            },
+            b"publish" => read_publish(rest(line, first)).map_or_else(Command::BadWords, Command::Write),
+            b"unpublish" => read_unpublish(rest(line, first)).map_or_else(Command::BadWords, Command::Write),
             b"ls" => read_files(rest(line, first)).unwrap_or_else(Command::BadWords),
             // Of these there is no more to say than all are told.
             b"help" if matches!(words.clone().collect::<Vec<_>>()[..], [b"?" | b"T" | b"Q" | b"help"]) => Command::Help,
@@ -217,6 +290,9 @@ impl Command {
             | Command::Get(_)
             | Command::GetFound(_)
             | Command::Greet(_)
+            | Command::Write(_)
+            | Command::PutFile { .. }
+            | Command::Watch(_)
             | Command::Help
             | Command::HelpOf(_)
             | Command::Quit
@@ -240,9 +316,11 @@ fn asked_usage<'a>(line: &[u8], first: &[u8], words: impl Iterator<Item = &'a [u
     }
     let usage = if first == b":get" { Usage::Get } else { named(first)? };
     let words = match usage {
-        Usage::Members | Usage::Greet => words,
+        // A value, or what is said of a file, may be anything: it is asked for by the first word.
+        Usage::Put | Usage::Publish => words.into_iter().take(1).collect(),
+        Usage::Members | Usage::Greet | Usage::Delete | Usage::Watch => words,
         // What is amiss with quotes is told where they are read.
-        Usage::Find | Usage::Get | Usage::Files => quoted_words(rest(line, first)).ok()?,
+        Usage::Find | Usage::Get | Usage::Files | Usage::Unpublish => quoted_words(rest(line, first)).ok()?,
     };
     let mut options = words.iter().take_while(|word| *word != b"--");
     options.any(|word| word == b"-h" || word == b"--help").then_some(usage)
@@ -255,6 +333,80 @@ fn operands(line: &[u8]) -> Result<Vec<Vec<u8>>, String> {
         words.remove(end);
     }
     Ok(words)
+}
+
+/// The keys behind a command that takes no options, each a word without blanks, without the `--` before those that look like
+/// an option.
+fn keys<'a>(words: impl Iterator<Item = &'a [u8]>) -> Vec<&'a [u8]> {
+    let mut words: Vec<&[u8]> = words.collect();
+    if let Some(end) = words.iter().position(|word| *word == b"--") {
+        words.remove(end);
+    }
+    words
+}
+
+/// What is to be kept: a key, and a value as a data file has it, or where that is.
+fn read_put(line: &[u8]) -> Command {
+    let line = without_blanks(line);
+    let (key, value) =
+        line.split_at_checked(line.iter().take_while(|byte| !is_blank(byte)).count()).unwrap_or_default();
+    if key.is_empty() {
+        return Command::BadWords("put takes a key and a value, such as: put tea green".to_owned());
+    }
+    let key = match Key::new(key) {
+        Ok(key) => key,
+        Err(error) => return Command::BadKey(error),
+    };
+    match without_blanks(value) {
+        b"@" => Command::BadWords("an @ with no file behind it; a value that begins with one has two".to_owned()),
+        [b'@', value @ ..] if value.starts_with(b"@") => Command::Write(Change::Put { key, value: value.into() }),
+        [b'@', file @ ..] => Command::PutFile { key, file: file.to_vec() },
+        value => Command::Write(Change::Put { key, value: value.into() }),
+    }
+}
+
+fn is_blank(byte: &u8) -> bool {
+    matches!(byte, b' ' | b'\t')
+}
+
+/// Without those before and behind, which a person cannot see.
+fn without_blanks(line: &[u8]) -> &[u8] {
+    let begin = line.iter().position(|byte| !is_blank(byte)).unwrap_or(line.len());
+    let end = line.iter().rposition(|byte| !is_blank(byte)).map_or(begin, |last| last + 1);
+    line.get(begin..end).unwrap_or_default()
+}
+
+/// Which file is to be published, and what is said of it.
+fn read_publish(line: &[u8]) -> Result<Change, String> {
+    let word = |line| first_quoted_word(line).map_err(|error| error.to_string());
+    let mut first = word(line)?;
+    if let Some((word_before, rest)) = &first
+        && word_before == b"--"
+    {
+        first = word(rest)?;
+    }
+    let Some((name, rest)) = first else {
+        return Err("publish takes the name of a file, such as: publish barra.mp4 -d at dusk".to_owned());
+    };
+    let text = match without_blanks(rest) {
+        b"" => &[],
+        b"-d" => return Err("publish: there is nothing behind -d".to_owned()),
+        [b'-', b'd', text @ ..] if text.first().is_some_and(is_blank) => without_blanks(text),
+        _ => return Err("publish takes one name, and -d before what is said of it".to_owned()),
+    };
+    Ok(Change::Publish { name: file_name(&name)?, text: text.into() })
+}
+
+/// Which file is not to be published any more.
+fn read_unpublish(line: &[u8]) -> Result<Change, String> {
+    match &operands(line)?[..] {
+        [name] => Ok(Change::Unpublish { name: file_name(name)? }),
+        _ => Err("unpublish takes the name of a file, such as: unpublish barra.mp4".to_owned()),
+    }
+}
+
+fn file_name(name: &[u8]) -> Result<FileName, String> {
+    FileName::new(name).map_err(|error| error.to_string())
 }
 
 /// What files are to be listed. What has a colon in it and can be an address is one.
@@ -303,7 +455,10 @@ mod tests {
         }
         let first_words = HELP.lines().filter_map(|line| line.split_once(' ')).map(|(word, _)| word);
         let commands: Vec<&str> = first_words.filter(|word| !word.is_empty()).collect();
-        assert_eq!(commands, ["?", "find", "get", "ls", "T", "M", "hello", "help", "Q"]);
+        assert_eq!(
+            commands,
+            ["?", "find", "get", "ls", "T", "M", "hello", "put", "del", "publish", "unpublish", "watch", "help", "Q"]
+        );
         commands.iter().for_each(|word| assert!(REMINDER.contains(&format!("{word} ")), "{word}"));
     }
 
@@ -460,6 +615,11 @@ mod tests {
             (Usage::Files, &["ls -h", "ls 127.0.0.1:9002 --help", "help ls"]),
             (Usage::Members, &["M -h", "M --help", "help M"]),
             (Usage::Greet, &["hello -h", "hello --help", "help hello"]),
+            (Usage::Put, &["put -h", "put --help tea", "help put"]),
+            (Usage::Delete, &["del -h", "del tea --help", "help del"]),
+            (Usage::Publish, &["publish -h", "publish --help", "help publish"]),
+            (Usage::Unpublish, &["unpublish -h", "unpublish 'a b' --help", "help unpublish"]),
+            (Usage::Watch, &["watch -h", "watch tea --help", "help watch"]),
         ] {
             for line in lines {
                 assert_eq!(Command::parse(line.as_bytes()), Command::HelpOf(usage), "{line}");
@@ -481,6 +641,86 @@ mod tests {
             assert_eq!(Command::parse(line.as_bytes()), Command::Help, "{line}");
         }
         assert_eq!(Command::parse(b"? -h"), key(b"-h"));
+    }
+
+    fn key_of(bytes: &[u8]) -> Key {
+        Key::new(bytes).unwrap()
+    }
+
+    fn put(key: &[u8], value: &[u8]) -> Command {
+        Command::Write(Change::Put { key: key_of(key), value: value.into() })
+    }
+
+    #[test]
+    fn lines_about_what_is_kept_and_watched() {
+        let name = |name: &[u8]| FileName::new(name).unwrap();
+        let publish = |of: &[u8], text: &[u8]| Command::Write(Change::Publish { name: name(of), text: text.into() });
+        let unpublish = |of: &[u8]| Command::Write(Change::Unpublish { name: name(of) });
+        let file = |file: &[u8]| Command::PutFile { key: key_of(b"tea"), file: file.to_vec() };
+        let delete = |key: &[u8]| Command::Write(Change::Delete { key: key_of(key) });
+        let watch = |keys: &[&[u8]]| Command::Watch(keys.iter().map(|key| key_of(key)).collect());
+        for (line, expected) in [
+            (&b"put tea green, 80 \xc2\xb0C"[..], put(b"tea", b"green, 80 \xc2\xb0C")),
+            // As a line of a data file is read.
+            (b"  put\ttea \t a\tb  c \t\r\n", put(b"tea", b"a\tb  c")),
+            (b"put tea", put(b"tea", b"")),
+            (b"put t\xff \xfe\0'", put(b"t\xff", b"\xfe\0'")),
+            (b"put tea brew -h", put(b"tea", b"brew -h")),
+            (b"put -- tea", put(b"--", b"tea")),
+            (b"put 'a b'", put(b"'a", b"b'")),
+            (b"put #1 # 2", put(b"#1", b"# 2")),
+            (b"put @tea @@green", put(b"@tea", b"@green")),
+            (b"put tea @@", put(b"tea", b"@")),
+            (b"put tea @@@", put(b"tea", b"@@")),
+            (b"put tea a@b", put(b"tea", b"a@b")),
+            (b"put tea @a b/c\xff ", file(b"a b/c\xff")),
+            (b"del tea", delete(b"tea")),
+            (b"del -- -h", delete(b"-h")),
+            (b"del -x", delete(b"-x")),
+            (b"del tea milk", Command::ManyWords),
+            (b"publish farol.mp4", publish(b"farol.mp4", b"")),
+            (b"publish farol.mp4  -d  the  'lighthouse' -d \r\n", publish(b"farol.mp4", b"the  'lighthouse' -d")),
+            (b"publish 'a b' -d\tat dusk -h", publish(b"a b", b"at dusk -h")),
+            (b"publish a\\ b\"c d\"", publish(b"a bc d", b"")),
+            (b"publish -- -h -d x", publish(b"-h", b"x")),
+            (b"publish -d -d x", publish(b"-d", b"x")),
+            (b"unpublish farol.mp4", unpublish(b"farol.mp4")),
+            (b"unpublish -- 'a b'", unpublish(b"a b")),
+            (b"watch kernel", watch(&[b"kernel"])),
+            (b"watch a -- -h b", watch(&[b"a", b"-h", b"b"])),
+            (b"Put a b", Command::Unknown),
+            (b"delete a", Command::Unknown),
+            (b"puts", Command::Unknown),
+        ] {
+            assert_eq!(Command::parse(line), expected, "{}", String::from_utf8_lossy(line));
+        }
+        let many = format!("watch{}", " k".repeat(WATCHES_PER_CLIENT_MAX + 1));
+        for (line, fault) in [
+            ("put", "put takes a key and a value, such as: put tea green"),
+            ("put tea @", "an @ with no file behind it; a value that begins with one has two"),
+            ("del", "del takes a key, such as: del tea"),
+            ("watch", "watch takes keys, such as: watch kernel"),
+            (&many, "65 keys; 64 are watched at the most"),
+            ("publish", "publish takes the name of a file, such as: publish barra.mp4 -d at dusk"),
+            ("publish --", "publish takes the name of a file"),
+            ("publish a b", "publish takes one name, and -d before what is said of it"),
+            ("publish a -dx", "publish takes one name, and -d before what is said of it"),
+            ("publish a -d", "publish: there is nothing behind -d"),
+            ("publish 'a", "a quote ' that does not end"),
+            ("publish ''", "the name is empty"),
+            ("unpublish", "unpublish takes the name of a file, such as: unpublish barra.mp4"),
+            ("unpublish a b", "unpublish takes the name of a file"),
+            ("unpublish a\0b", "the name has a NUL in it"),
+        ] {
+            let command = Command::parse(line.as_bytes());
+            let Command::BadWords(said) = &command else { panic!("{line}: {command:?}") };
+            assert!(said.starts_with(fault), "{line}: {said}");
+            assert_eq!(command.fault().as_ref(), Some(said));
+        }
+        for before in ["put", "del", "watch tea"] {
+            let line = format!("{before} {}", "k".repeat(KEY_BYTES_MAX + 1));
+            assert_eq!(Command::parse(line.as_bytes()), Command::BadKey(KeyError::TooLong(KEY_BYTES_MAX + 1)));
+        }
     }
 
     #[test]

@@ -3,7 +3,8 @@
 use std::io;
 
 use common::member::{GreetOutcome, Greeted};
-use common::session::{EndReason, Ending, GreetEnd, ListingEnd};
+use common::session::{EndReason, Ending, GreetEnd, ListingEnd, WatchEnd, WriteEnd};
+use common::write::WriteOutcome;
 
 use crate::{AskError, ConnectError};
 
@@ -97,16 +98,42 @@ impl Outcome {
         }
     }
 
+    /// What it came to that the contact was to keep something.
+    pub(crate) fn of_write(end: WriteEnd) -> Outcome {
+        match end {
+            WriteEnd::Told(WriteOutcome::Stored | WriteOutcome::Replaced | WriteOutcome::Deleted) => Outcome::Answered,
+            // Nothing has changed, and whoever keeps it said so.
+            WriteEnd::Told(WriteOutcome::Absent | WriteOutcome::Present | WriteOutcome::Refused(_))
+            | WriteEnd::NotAccepted => Outcome::Unanswered,
+            WriteEnd::Cancelled => Outcome::Interrupted,
+            WriteEnd::ContactLost | WriteEnd::NoContact => Outcome::ContactLost,
+            WriteEnd::Silence | WriteEnd::NotUnderstood => Outcome::Incomplete,
+        }
+    }
+
+    /// What a watch came to. It is never over by itself.
+    pub(crate) fn of_watch(end: WatchEnd) -> Outcome {
+        match end {
+            WatchEnd::Cancelled => Outcome::Interrupted,
+            WatchEnd::ContactLost => Outcome::ContactLost,
+            WatchEnd::NotUnderstood => Outcome::Incomplete,
+        }
+    }
+
     /// What a query came to that was not asked.
     pub(crate) fn of_refusal(error: &AskError) -> Outcome {
         match error {
-            AskError::NotAKey(_) | AskError::NotSayable(_) => Outcome::Usage,
+            AskError::NotAKey(_) | AskError::NotAFileName(_) | AskError::NotSayable(_) => Outcome::Usage,
+            // Nobody keeps it.
+            AskError::ValueTooLong(_) | AskError::DescriptionTooLong(_) => Outcome::Unanswered,
             AskError::ContactLost => Outcome::ContactLost,
             // It makes sense, and every answer to it is missing.
             AskError::TooManyPending(_)
             | AskError::ListingPending(_)
             | AskError::GreetingPending(_)
             | AskError::FilesPending(_)
+            | AskError::TooManyWrites(_)
+            | AskError::TooManyWatches(_)
             | AskError::Busy => Outcome::Incomplete,
         }
     }

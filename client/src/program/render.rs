@@ -27,6 +27,7 @@ use crate::program::get::{
 use crate::program::hello::{self, JsonGreeted, json_greeted};
 use crate::program::members::{self, JsonListed, JsonMember, ListingSoFar, json_listed, json_member};
 use crate::program::terminal;
+use crate::program::writes::{self, JsonChanged, JsonWritten, WrittenShown, json_changed, json_written};
 use crate::{
     ContentHash, DownloadEnded, DownloadLeft, Entries, Entry, Event, FileName, FilesListed, GreetEnd, GreetingEnded,
     ListingEnd, Member, MembersListed,
@@ -67,6 +68,8 @@ enum JsonLine<'a> {
     Content(JsonContent<'a>),
     Progress(JsonProgress),
     Fetched(JsonFetched),
+    Written(JsonWritten<'a>),
+    Changed(JsonChanged<'a>),
     #[serde(rename = "files_listed")]
     FilesListed(JsonFilesListed),
     Unexpected {
@@ -173,6 +176,9 @@ impl<Out: Write, Side: Write> Renderer<Out, Side> {
             Event::Listed(_)
             | Event::FilesListed(_)
             | Event::Greeted(_)
+            | Event::Written(_)
+            | Event::Changed { .. }
+            | Event::WatchEnded(_)
             | Event::ContactLost { .. }
             | Event::MoreUnexpected { .. }
             | Event::NotListening { .. }
@@ -352,6 +358,28 @@ impl<Out: Write, Side: Write> Renderer<Out, Side> {
             self.json_line(&JsonLine::Greeted(json_greeted(greeting)))?;
         } else if let Some(line) = hello::line(greeting) {
             writeln!(self.out, "{line}")?;
+        }
+        self.out.flush()
+    }
+
+    /// Shows what came of a write: a program is told in any case, whoever reads lines where something is known.
+    pub(crate) fn show_written(&mut self, what: &WrittenShown<'_>, line: Option<&str>) -> io::Result<()> {
+        if self.json {
+            self.json_line(&JsonLine::Written(json_written(what)))?;
+        } else if let Some(line) = line {
+            writeln!(self.out, "{line}")?;
+        }
+        self.out.flush()
+    }
+
+    /// Shows the value of a key that is watched.
+    pub(crate) fn show_changed(&mut self, key: &[u8], value: Option<&[u8]>, from: SocketAddr) -> io::Result<()> {
+        if self.json {
+            self.json_line(&JsonLine::Changed(json_changed(key, value, from)))?;
+        } else if self.columns {
+            writeln!(self.out, "{}", writes::changed_row(key, value, from))?;
+        } else {
+            writeln!(self.out, "{}", writes::changed_line(key, value, from))?;
         }
         self.out.flush()
     }

@@ -5,6 +5,7 @@
 
 mod files;
 mod get;
+mod writes;
 
 use std::collections::VecDeque;
 use std::fmt::Display;
@@ -176,10 +177,7 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
         idle.store(false, Ordering::SeqCst);
         let next = match line {
             ScriptLine::Whole(line) => self.run_command(&line)?,
-            ScriptLine::TooLong => {
-                self.refuse(b"(a line too long)", &format!("a line has at most {COMMAND_BYTES_MAX} bytes"))?;
-                Next::Continue
-            }
+            ScriptLine::TooLong => self.refuse_long_line()?,
         };
         idle.store(true, Ordering::SeqCst);
         // From here on Ctrl-C ends the program at once; one that came before is in the pipe.
@@ -222,7 +220,9 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
                     prompt.show(line)?;
                 }
                 prompt.remember(line)?;
-                match self.run_command(line)? {
+                let next =
+                    if line.len() > COMMAND_BYTES_MAX { self.refuse_long_line()? } else { self.run_command(line)? };
+                match next {
                     // To whom there is no contact, the lines after it would be in vain as well.
                     Next::Interrupted | Next::Lost => break,
                     Next::Continue if self.take_interrupt() => break,
@@ -244,6 +244,9 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
             Command::Greet(servent) => return self.greet(servent),
             Command::Get(options) => return self.get(options),
             Command::GetFound(words) => return self.get_found(line, words),
+            Command::Write(change) => return self.write(change),
+            Command::PutFile { key, file } => return self.put_file(key, file),
+            Command::Watch(keys) => return self.watch(keys),
             Command::Files { servent, prefix } => return self.list_files(servent.as_deref(), prefix),
             Command::Help => say(HELP.trim_end()),
             Command::HelpOf(usage) => say(usage.text().trim_end()),
@@ -261,6 +264,12 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
                 self.complain(fault);
             }
         }
+        Ok(Next::Continue)
+    }
+
+    /// A line has more bytes than any may have: it might be a command, and is none.
+    fn refuse_long_line(&mut self) -> anyhow::Result<Next> {
+        self.refuse(b"(a line too long)", &format!("a line has at most {COMMAND_BYTES_MAX} bytes"))?;
         Ok(Next::Continue)
     }
 

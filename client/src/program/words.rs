@@ -13,6 +13,34 @@ pub(crate) enum QuoteError {
     Backslash,
 }
 
+/// The first word, and what of the line is behind it, from the first that is no blank.
+pub(crate) fn first_quoted_word(line: &[u8]) -> Result<Option<(Vec<u8>, &[u8])>, QuoteError> {
+    let blanks = |line: &[u8]| line.iter().take_while(|byte| is_blank(**byte)).count();
+    let line = line.get(blanks(line)..).unwrap_or_default();
+    let mut quote = None;
+    let mut end = line.len();
+    let mut bytes = line.iter().copied().enumerate();
+    while let Some((place, byte)) = bytes.next() {
+        match (byte, quote) {
+            (byte, None) if is_blank(byte) => {
+                end = place;
+                break;
+            }
+            (b'\'' | b'"', None) => quote = Some(byte),
+            (_, Some(open)) if byte == open => quote = None,
+            (b'\\', None | Some(b'"')) => _ = bytes.next(),
+            _ => {}
+        }
+    }
+    let (word, rest) = line.split_at_checked(end).unwrap_or_default();
+    let rest = rest.get(blanks(rest)..).unwrap_or_default();
+    Ok(quoted_words(word)?.pop().map(|word| (word, rest)))
+}
+
+fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t')
+}
+
 /// The words between blanks. `'…'` is as it stands; in `"…"`, and without quotes, a backslash takes what is behind it as it is.
 pub(crate) fn quoted_words(line: &[u8]) -> Result<Vec<Vec<u8>>, QuoteError> {
     let mut words = Vec::new();
@@ -46,6 +74,23 @@ pub(crate) fn quoted_words(line: &[u8]) -> Result<Vec<Vec<u8>>, QuoteError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn behind_the_first_word_there_is_the_rest_of_the_line_as_it_is() {
+        for (line, word, rest) in [
+            (&b"  farol.mp4 \t-d  it's \\ dusk "[..], &b"farol.mp4"[..], &b"-d  it's \\ dusk "[..]),
+            (b"'a b'c\\ d rest", b"a bc d", b"rest"),
+            (b"\"a 'b\\\" c\" ", b"a 'b\" c", b""),
+            (b"''", b"", b""),
+            (b"farol", b"farol", b""),
+        ] {
+            let found = first_quoted_word(line).unwrap().unwrap();
+            assert_eq!(found, (word.to_vec(), rest), "{}", String::from_utf8_lossy(line));
+        }
+        assert_eq!(first_quoted_word(b" \t"), Ok(None));
+        assert_eq!(first_quoted_word(b"'a b"), Err(QuoteError::Open('\'')));
+        assert_eq!(first_quoted_word(b"a\\"), Err(QuoteError::Backslash));
+    }
 
     #[test]
     fn words_are_quoted_as_in_a_shell() {

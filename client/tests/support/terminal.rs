@@ -29,7 +29,9 @@ const COLUMNS: u16 = 100;
 pub(crate) const HELP: &str = "\
 ? KEY asks every servent within reach, T shows the topology,
 find WORDS finds files, ls lists them, get fetches one,
-M shows members, hello greets one, help tells all, Q leaves
+M shows members, hello greets one, put and del change a key,
+watch follows keys, publish and unpublish are for files,
+help tells all, Q leaves
 ";
 
 /// A client at a terminal. Killed when dropped.

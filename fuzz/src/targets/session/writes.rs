@@ -57,9 +57,7 @@ impl AskedChanges {
     pub(super) fn may_tell(&self, link: LinkId, message: &Message) -> bool {
         link == CONTACT
             && match message {
-                Message::Written(written) => {
-                    self.owed.front().is_some_and(|first| first.sequence == written.sequence)
-                }
+                Message::Written(written) => self.owed.front().is_some_and(|first| first.sequence == written.sequence),
                 Message::Changed(Changed { sequence, .. }) => {
                     self.watches.contains(sequence) || self.ended_watches.contains(sequence)
                 }
@@ -149,7 +147,9 @@ impl Driver {
             Output::Tell(Report::Written { sequence: over, written }) => {
                 (*over, written.end) == (sequence, WriteEnd::Cancelled)
             }
-            Output::Tell(Report::WatchEnded { sequence: over, end }) => (*over, *end) == (sequence, WatchEnd::Cancelled),
+            Output::Tell(Report::WatchEnded { sequence: over, end }) => {
+                (*over, *end) == (sequence, WatchEnd::Cancelled)
+            }
             _ => false,
         };
         assert!(out.last().is_some_and(is_cancelled), "{out:?}");
