@@ -224,3 +224,95 @@ impl<'a> OfferedFound<'a> {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::content::FileStamp;
+    use crate::content::catalogue::SharedFile;
+    use crate::store::Store;
+    use crate::written::StoreChange;
+
+    fn shared(place: usize) -> SharedFile {
+        let stamp = FileStamp { size: 1, inode: 1, device: 1, modified: 1, changed: 1 };
+        SharedFile { name: format!("f{place:03}").into_bytes(), hash: ContentHash([7; 32]), stamp, hashes_at: 0 }
+    }
+
+    /// Files that the data describes as `old`, of which every third is published as `New`, and some that are not there.
+    fn files_and_published() -> (Catalogue, WrittenData) {
+        let data: String = (0..60).map(|place| format!("f{place:03} old and more of it\n")).collect();
+        let (data, _) = Store::parse(data.into_bytes()).unwrap();
+        let mut written = WrittenData::default();
+        for place in (0..90).step_by(3) {
+            let name = FileName::new(format!("f{place:03}").as_bytes()).unwrap();
+            written.apply(StoreChange::Publish { name, text: b"New it is"[..].into() });
+        }
+        (Catalogue::new((0..60).map(shared).collect(), &data), written)
+    }
+
+    fn found_in_pieces(files: Offered<'_>, words: &[&str], piece_bytes: u64) -> Vec<String> {
+        let words = Words::new(words.iter().map(|word| word.as_bytes())).unwrap();
+        let (mut names, mut from) = (Vec::new(), FindPlaces::default());
+        loop {
+            let (mut found, mut left) = (files.find_from(&words, &from), piece_bytes);
+            loop {
+                match found.step(&mut left) {
+                    FindStep::Found(file) => names.push(String::from_utf8(file.name.to_vec()).unwrap()),
+                    FindStep::End => return names,
+                    FindStep::Spent => break,
+                }
+            }
+            from = found.goes_on_at();
+        }
+    }
+
+    #[test]
+    fn what_is_published_is_found_by_what_it_is_described_as_then_and_in_its_place() {
+        let (catalogue, written) = files_and_published();
+        let withdrawn = BTreeSet::from([0, 1]);
+        let places = |is_found: fn(usize) -> bool| -> Vec<String> {
+            (2..60).filter(|place| is_found(*place)).map(|place| format!("f{place:03}")).collect()
+        };
+        let all = Offered {
+            catalogue: &catalogue,
+            withdrawn: &withdrawn,
+            published: Some(&written),
+            is_published_only: false,
+        };
+        let only = Offered { is_published_only: true, ..all };
+        // A file is passed over whole or not at all, so a piece is longer than what there is of one.
+        for piece_bytes in [200, 1_000, 1_000_000] {
+            let found = |files, words: &[&str]| found_in_pieces(files, words, piece_bytes);
+            assert_eq!(found(all, &["old"]), places(|place| place % 3 != 0), "{piece_bytes}");
+            assert_eq!(found(all, &["new"]), places(|place| place % 3 == 0), "{piece_bytes}");
+            assert_eq!(found(all, &["it"]), places(|_| true), "{piece_bytes}");
+            assert_eq!(found(all, &["it", "f01"]), places(|place| place / 10 == 1), "{piece_bytes}");
+            assert_eq!(found(only, &["it"]), places(|place| place % 3 == 0), "{piece_bytes}");
+            assert_eq!(found(only, &["old"]), [""; 0], "{piece_bytes}");
+            let nothing_written = Offered { published: None, ..all };
+            assert_eq!(found(nothing_written, &["old"]), places(|_| true), "{piece_bytes}");
+            assert_eq!(found(Offered { published: None, ..only }, &["it"]), [""; 0], "{piece_bytes}");
+        }
+    }
+
+    #[test]
+    fn where_only_what_is_published_is_offered_nothing_else_is_by_any_name_or_hash() {
+        let (catalogue, written) = files_and_published();
+        let withdrawn = BTreeSet::from([0]);
+        let only = Offered {
+            catalogue: &catalogue,
+            withdrawn: &withdrawn,
+            published: Some(&written),
+            is_published_only: true,
+        };
+        let is_offered = |place: &usize| only.named(&shared(*place).name).is_some();
+        let expected: Vec<usize> = (3..60).step_by(3).collect();
+        assert_eq!((0..90).filter(is_offered).collect::<Vec<_>>(), expected);
+        assert_eq!(only.hashed(&[7; 32]).map(|file| file.place).collect::<Vec<_>>(), expected);
+        assert_eq!(only.from(b"").map(|file| file.place).collect::<Vec<_>>(), expected);
+        assert_eq!(only.from(b"f031").map(|file| file.place).next(), Some(33));
+        assert_eq!(only.named(b"f003").map(|file| file.description), Some(&b"New it is"[..]));
+        let all = Offered { is_published_only: false, ..only };
+        assert_eq!((all.from(b"").size_hint(), all.from(b"").count()), ((59, Some(59)), 59));
+    }
+}

@@ -1,5 +1,7 @@
 //! What clients have a servent keep: what comes of each write, when it is told, and what is answered then.
 
+mod published;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
