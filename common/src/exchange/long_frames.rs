@@ -7,7 +7,6 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::READ_BYTES;
 use crate::limits::SERVENT_FRAME_BYTES_MAX;
 use crate::link::LinkId;
 use crate::time::Time;
@@ -15,7 +14,7 @@ use crate::time::Time;
 /// Bytes of an unfinished message from which on it is long.
 pub(super) const LONG_BYTES: usize = 4 * 1024;
 /// The same at a servent: no query is longer, and nobody waits with one. What is, is what a client of it writes.
-pub(super) const SERVENT_LONG_BYTES: usize = SERVENT_FRAME_BYTES_MAX + READ_BYTES;
+pub(super) const SERVENT_LONG_BYTES: usize = 2 * SERVENT_FRAME_BYTES_MAX;
 /// Long messages that may be on their way at once.
 const LONG_MAX: usize = 16;
 /// How long one may take while others wait for its place.

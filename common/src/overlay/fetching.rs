@@ -4,7 +4,6 @@
 //! other. Files that are looked for by a flood are answered like any query (`asking`).
 
 use super::doors::NotedEvent;
-use super::rooms::RareRooms;
 use super::search::{self, Held};
 use super::uploads::{AskedTooMuch, UploadKey, longest_said, refuse};
 use super::{Outbox, Overlay, query_log};
@@ -65,10 +64,9 @@ impl Overlay {
 
     /// Ends what is being given of files that are not offered any more, or are not what they were.
     pub(super) fn end_what_is_not_offered(&mut self, out: &mut Outbox<'_>) {
-        if let Some(RareRooms { content, writes, uploads, .. }) = self.rooms.rare.get_mut() {
-            let files = content.offered(writes.shown());
-            uploads.on_shared_anew(|given| files.still_offered(given), out);
-        }
+        let Some(rare) = self.rooms.rare.get_mut() else { return };
+        let files = rare.content.offered(rare.writes.shown());
+        rare.uploads.on_shared_anew(|given| files.still_offered(given), out);
     }
 
     pub(super) fn on_hashes_wanted(&mut self, now: Time, link: LinkId, wanted: HashesWanted, out: &mut Outbox<'_>) {

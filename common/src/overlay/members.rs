@@ -33,7 +33,7 @@ use crate::time::Time;
 use record::{Changes, MemberRecord, Teller, seconds, seconds_of};
 use roster::{LinkedPeer, Pages, Roster};
 use telling::Telling;
-use watch::{SUSPECTED_FOR, Watch, WatchedMember};
+use watch::{MemberWatch, SUSPECTED_FOR, WatchedMember};
 
 /// Why a neighbor that was quiet is there.
 const HEARD: &str = "it was heard";
@@ -48,7 +48,7 @@ pub(super) struct Members {
     drawn_count: u64,
     roster: Roster,
     telling: Telling,
-    watch: Watch,
+    watch: MemberWatch,
     /// Whether they are written down.
     is_kept: bool,
     /// When what is too old is forgotten next.
@@ -118,7 +118,7 @@ impl Members {
             roster: Roster::new(config.advertised, config.servent_id.into(), &config.known),
             is_kept: config.keeps_members,
             telling: Telling::default(),
-            watch: Watch::default(),
+            watch: MemberWatch::default(),
             forgets_at: Time::START + FORGET_PAUSE,
             // Those that start together do not all say it together.
             refreshes_at: Time::START + some_of(MEMBER_REFRESH, secret.nth(0)),

@@ -266,8 +266,8 @@ impl Rooms {
 
     /// The files that are shared with whoever is there, where it is known where that is.
     pub(super) fn offered_to(&self, ip: Option<IpAddr>) -> Option<Offered<'_>> {
-        let RareRooms { content, writes, .. } = self.rare.get().filter(|rare| rare.content.is_shared_with(ip))?;
-        Some(content.offered(writes.shown()))
+        let rare = self.rare.get().filter(|rare| rare.content.is_shared_with(ip))?;
+        Some(rare.content.offered(rare.writes.shown()))
     }
 
     /// How many contents are being given out.

@@ -160,8 +160,7 @@ impl Rooms {
 
     /// Has those clients not read of which too much waits.
     fn rest_writers(&mut self, out: &mut Outbox<'_>) {
-        let Rooms { links, flood: _, rare, members: _ } = self;
-        let Some(rare) = rare.get_mut() else { return };
+        let (links, Some(rare)) = (&self.links, self.rare.get_mut()) else { return };
         for link in rare.writes.take_to_rest() {
             if !links.is_resting(link) {
                 out.rest(link);
@@ -171,8 +170,7 @@ impl Rooms {
 
     /// Has those read again of which there is room for more.
     fn resume_writers(&mut self, out: &mut Outbox<'_>) {
-        let Rooms { links, flood: _, rare, members: _ } = self;
-        let Some(rare) = rare.get_mut() else { return };
+        let (links, Some(rare)) = (&self.links, self.rare.get_mut()) else { return };
         for link in rare.writes.take_to_resume() {
             if !links.is_resting(link) {
                 out.resume(link);
@@ -183,8 +181,8 @@ impl Rooms {
     /// The servent leaves: gives those clients that are told what came of their writes before it says goodbye. Nothing more is
     /// read of them.
     pub(super) fn keep_writers(&mut self, out: &mut Outbox<'_>) -> BTreeSet<LinkId> {
-        let Rooms { links, flood: _, rare, members: _ } = self;
-        let owed = rare.get_mut().map(|rare| rare.writes.on_leave()).unwrap_or_default();
+        let links = &self.links;
+        let owed = self.rare.get_mut().map(|rare| rare.writes.on_leave()).unwrap_or_default();
         let owed: BTreeSet<LinkId> = owed.into_iter().filter(|link| links.client_address(*link).is_some()).collect();
         owed.iter().for_each(|link| out.rest(*link));
         owed

@@ -16,28 +16,28 @@ use std::path::Path;
 const LEVELS: [(&str, &str); 7] = [
     (
         "words",
-        "address clock content counted dialect event features key limits member member_file message on_demand query random rate recent_rate servent_id text time",
+        "address clock content counted dialect event features key limits member member_file message on_demand query random rate recent_rate servent_id text time write written",
     ),
     ("bytes", "wire"),
     ("links and data", "content/catalogue disk link newcomers store"),
     (
         "words of the overlay",
-        "overlay/config overlay/copy_name overlay/doors overlay/errand overlay/events overlay/log_names overlay/recipients overlay/shares overlay/speaker",
+        "overlay/config overlay/copy_name overlay/doors overlay/errand overlay/events overlay/log_names overlay/offered overlay/recipients overlay/shares overlay/speaker",
     ),
     (
         ROOMS,
-        "overlay/calls overlay/content overlay/delivery overlay/finds overlay/flood overlay/greeting overlay/keeping overlay/links overlay/members overlay/probes overlay/reload overlay/search overlay/uploads overlay/visits",
+        "overlay/calls overlay/content overlay/delivery overlay/finds overlay/flood overlay/greeting overlay/keeping overlay/links overlay/members overlay/probes overlay/reload overlay/search overlay/uploads overlay/visits overlay/watches overlay/writes",
     ),
     (
         "minds",
-        "overlay overlay/asking overlay/bringing overlay/fetching overlay/holdings overlay/membership overlay/query_log overlay/rooms session fetch",
+        "overlay overlay/asking overlay/bringing overlay/fetching overlay/holdings overlay/membership overlay/query_log overlay/rooms overlay/writing session fetch",
     ),
     ("between minds and shells", "exchange"),
 ];
 const ROOMS: &str = "rooms";
 
 /// What may name rooms: a file and its chapters.
-const CORRIDOR: [&str; 8] = [
+const CORRIDOR: [&str; 9] = [
     "overlay",
     "overlay/asking",
     "overlay/bringing",
@@ -46,6 +46,7 @@ const CORRIDOR: [&str; 8] = [
     "overlay/membership",
     "overlay/query_log",
     "overlay/rooms",
+    "overlay/writing",
 ];
 
 const CORE: &str = "../../common/src";

@@ -16,7 +16,7 @@ pub(super) const SUSPECTED_FOR: Duration = NEIGHBOR_QUIET_MAX.saturating_sub(SUS
 
 /// Those that are looked for.
 #[derive(Debug, Default)]
-pub(super) struct Watch(Vec<WatchedMember>);
+pub(super) struct MemberWatch(Vec<WatchedMember>);
 
 /// One of them.
 #[derive(Clone, Copy, Debug)]
@@ -50,7 +50,7 @@ pub(super) enum Again {
     At(Time),
 }
 
-impl Watch {
+impl MemberWatch {
     pub(super) fn begin(&mut self, now: Time, address: SocketAddr, id: Identity, target: Option<usize>, clock: u64) {
         self.end(address);
         // Whoever comes and goes again and again takes no more room than there are links.

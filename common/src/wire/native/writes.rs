@@ -66,7 +66,10 @@ pub(super) fn outcome_to_wire(outcome: WriteOutcome) -> WireOutcome {
         WriteOutcome::Deleted => WireOutcome::Deleted,
         WriteOutcome::Absent => WireOutcome::Absent,
         WriteOutcome::Present => WireOutcome::Present,
-        WriteOutcome::Refused(refusal) => WireOutcome::Refused(super::place_of(&WriteRefusal::ALL, &refusal)),
+        WriteOutcome::Refused(refusal) => {
+            let place = WriteRefusal::ALL.iter().position(|reason| *reason == refusal);
+            WireOutcome::Refused(place.and_then(|place| u8::try_from(place).ok()).unwrap_or(u8::MAX))
+        }
     }
 }
 

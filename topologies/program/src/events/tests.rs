@@ -8,59 +8,59 @@ const SOUTH: &str = "127.0.0.1:9003";
 
 /// A log as it is written down here: what stands behind `clock n` of each line is the event and what follows it.
 #[derive(Clone)]
-struct Written {
+struct WrittenLog {
     servent: &'static str,
     id: u64,
     n: u64,
     text: String,
 }
 
-impl Written {
-    fn by(servent: &'static str) -> Written {
-        Written { servent, id: 7, n: 0, text: String::new() }
+impl WrittenLog {
+    fn by(servent: &'static str) -> WrittenLog {
+        WrittenLog { servent, id: 7, n: 0, text: String::new() }
     }
 
     /// As it was started anew in the same file.
-    fn anew(mut self) -> Written {
+    fn anew(mut self) -> WrittenLog {
         (self.id, self.n) = (self.id + 1, 0);
         self
     }
 
-    fn line(mut self, clock: u64, event: &str, more: &str) -> Written {
+    fn line(mut self, clock: u64, event: &str, more: &str) -> WrittenLog {
         self.n += 1;
-        let Written { servent, id, n, .. } = self;
+        let WrittenLog { servent, id, n, .. } = self;
         self.text += &format!(
             "{{\"clock\":{clock},\"servent\":\"{servent}\",\"id\":\"{id:016x}\",\"n\":{n},\"at_unix_ms\":9,\"event\":\"{event}\"{more}}}\n"
         );
         self
     }
 
-    fn started(self) -> Written {
+    fn started(self) -> WrittenLog {
         self.line(0, "started", "")
     }
 
-    fn linked(self, clock: u64, peer: &str) -> Written {
+    fn linked(self, clock: u64, peer: &str) -> WrittenLog {
         self.line(clock, "linked", &format!(",\"peer\":\"{peer}\""))
     }
 
-    fn said(self, clock: u64, message: &str, peer: &str) -> Written {
+    fn said(self, clock: u64, message: &str, peer: &str) -> WrittenLog {
         self.line(clock, "sent", &format!(",\"message\":\"{message}\",\"peer\":\"{peer}\""))
     }
 
-    fn heard(self, clock: u64, message: &str, peer: &str, stamp: u64) -> Written {
+    fn heard(self, clock: u64, message: &str, peer: &str, stamp: u64) -> WrittenLog {
         self.line(clock, "received", &format!(",\"message\":\"{message}\",\"peer\":\"{peer}\",\"stamp\":{stamp}"))
     }
 
-    fn dropped(self, clock: u64) -> Written {
+    fn dropped(self, clock: u64) -> WrittenLog {
         self.line(clock, "dropped", ",\"count\":3")
     }
 
-    fn stopped(self, clock: u64) -> Written {
+    fn stopped(self, clock: u64) -> WrittenLog {
         self.line(clock, "stopped", ",\"reason\":\"told to stop\"")
     }
 
     /// As if the line that was written last were not there, but had been.
-    fn without(mut self) -> Written {
+    fn without(mut self) -> WrittenLog {
         let kept = self.text.trim_end().rfind('\n').map_or(0, |end| end + 1);
         self.text.truncate(kept);
         self
@@ -71,7 +71,7 @@ fn logs<'a>(texts: &[(&str, &'a [u8])]) -> Vec<NamedLog<&'a [u8]>> {
     texts.iter().map(|(name, text)| NamedLog { name: (*name).to_owned(), source: *text }).collect()
 }
 
-fn told(east: &Written, west: &Written, as_they_are: bool) -> (Vec<String>, Verdict) {
+fn told(east: &WrittenLog, west: &WrittenLog, as_they_are: bool) -> (Vec<String>, Verdict) {
     let logs = logs(&[("east.jsonl", east.text.as_bytes()), ("west.jsonl", west.text.as_bytes())]);
     let mut out = Vec::new();
     let verdict = tell(&logs, as_they_are, &mut out).unwrap();
@@ -79,7 +79,7 @@ fn told(east: &Written, west: &Written, as_they_are: bool) -> (Vec<String>, Verd
 }
 
 /// What is wrong with the order of two logs, and how many of the messages that were heard could be judged and could not.
-fn wrong(east: &Written, west: &Written) -> (Vec<String>, u64, u64) {
+fn wrong(east: &WrittenLog, west: &WrittenLog) -> (Vec<String>, u64, u64) {
     let (_, Verdict { differences, judged, unjudged, .. }) = told(east, west, false);
     assert_eq!(differences.is_empty(), differences.told().next().is_none());
     (differences.told().collect(), judged, unjudged)
@@ -93,23 +93,23 @@ fn refusal(text: &[u8]) -> String {
 }
 
 /// East as it begins: linked with west, to which it says something.
-fn east_speaks() -> Written {
-    Written::by(EAST).started().linked(1, WEST).said(2, "query", WEST)
+fn east_speaks() -> WrittenLog {
+    WrittenLog::by(EAST).started().linked(1, WEST).said(2, "query", WEST)
 }
 
 /// West as it begins: it is the one whom east is linked with, because it hears that.
-fn west_hears() -> Written {
-    Written::by(WEST).started().linked(3, EAST).heard(4, "query", EAST, 2)
+fn west_hears() -> WrittenLog {
+    WrittenLog::by(WEST).started().linked(3, EAST).heard(4, "query", EAST, 2)
 }
 
 /// West asks, east answers, and both part.
-fn east() -> Written {
-    let log = Written::by(EAST).started().heard(1, "hello", WEST, 0).linked(1, WEST).said(2, "hello", WEST);
+fn east() -> WrittenLog {
+    let log = WrittenLog::by(EAST).started().heard(1, "hello", WEST, 0).linked(1, WEST).said(2, "hello", WEST);
     log.heard(45, "peers wanted", WEST, 44).said(46, "peers", WEST)
 }
 
-fn west() -> Written {
-    let log = Written::by(WEST).started().said(1, "hello", EAST).heard(3, "hello", EAST, 2).linked(3, EAST);
+fn west() -> WrittenLog {
+    let log = WrittenLog::by(WEST).started().said(1, "hello", EAST).heard(3, "hello", EAST, 2).linked(3, EAST);
     log.said(44, "peers wanted", EAST).heard(47, "peers", EAST, 46)
 }
 
@@ -145,7 +145,7 @@ fn lines_are_told_in_words_by_clock_then_by_address_then_by_number() {
 #[test]
 fn a_member_a_question_and_what_was_dropped_are_told_in_words() {
     let peer = format!(",\"peer\":\"{SOUTH}\"");
-    let log = Written::by(EAST)
+    let log = WrittenLog::by(EAST)
         .started()
         .line(5, "member", &format!("{peer},\"was\":\"online\",\"now\":\"failed\",\"why\":\"it refused\""))
         .line(6, "member", &format!("{peer},\"now\":\"online\",\"why\":\"heard of\""))
@@ -154,7 +154,7 @@ fn a_member_a_question_and_what_was_dropped_are_told_in_words() {
         .line(9, "put", &format!("{peer},\"subject\":\"tea\",\"outcome\":\"stored\""))
         .dropped(9);
     assert_eq!(
-        told(&log, &Written::by(WEST), false).0[1..],
+        told(&log, &WrittenLog::by(WEST), false).0[1..],
         [
             "5 127.0.0.1:9001 noted that 127.0.0.1:9003 is failed, was online: it refused",
             "6 127.0.0.1:9001 noted that 127.0.0.1:9003 is online: heard of",
@@ -182,20 +182,20 @@ fn the_lines_as_they_are_come_in_the_same_order() {
 fn the_time_of_day_says_nothing_and_addresses_are_no_text() {
     const AT: &str = "\"at_unix_ms\":9";
     // As if the machine of west went by a clock that runs backwards.
-    let backwards = |log: Written| {
+    let backwards = |log: WrittenLog| {
         let lines = log.text.lines().enumerate();
         let text = lines.map(|(place, line)| line.replace(AT, &format!("\"at_unix_ms\":{}", 1_000 - place)) + "\n");
-        Written { text: text.collect(), ..log }
+        WrittenLog { text: text.collect(), ..log }
     };
     let (lines, verdict) = told(&east(), &backwards(west()), false);
     assert_eq!(lines, told(&east(), &west(), false).0);
     assert!(verdict.differences.is_empty());
 
-    let mut all = Written::by("[::1]:80").started();
+    let mut all = WrittenLog::by("[::1]:80").started();
     for servent in ["127.0.0.1:10000", "127.0.0.2:80", "10.0.0.1:9001", "127.0.0.1:9001"] {
-        all.text += &Written::by(servent).started().text;
+        all.text += &WrittenLog::by(servent).started().text;
     }
-    let (lines, _) = told(&all, &Written::by(EAST), false);
+    let (lines, _) = told(&all, &WrittenLog::by(EAST), false);
     let by_address = ["10.0.0.1:9001", "127.0.0.1:9001", "127.0.0.1:10000", "127.0.0.2:80", "[::1]:80"];
     assert_eq!(lines, by_address.map(|servent| format!("0 {servent} started")));
 }
@@ -213,15 +213,15 @@ fn it_does_not_matter_in_which_order_logs_are_named_nor_how_often_they_begin_ane
 #[test]
 fn what_is_heard_before_it_was_said_is_named_with_both_lines() {
     for clock in [44, 46] {
-        let west = Written::by(WEST).started().linked(3, EAST).said(46, "peers wanted", EAST);
-        let (east, n) = (Written::by(EAST).started().heard(clock, "peers wanted", WEST, 46), 2);
+        let west = WrittenLog::by(WEST).started().linked(3, EAST).said(46, "peers wanted", EAST);
+        let (east, n) = (WrittenLog::by(EAST).started().heard(clock, "peers wanted", WEST, 46), 2);
         let (wrong, judged, _) = wrong(&east, &west);
         let said = format!("heard peers wanted from {WEST} (stamp 46) before it was said (west.jsonl:3)");
         assert_eq!((wrong, judged), (vec![format!("east.jsonl:{n}: {said}")], 1), "{clock}");
     }
     // The same where the address of who heard it comes after that of who said it.
-    let east = Written::by(EAST).started().linked(3, WEST).said(46, "peers wanted", WEST);
-    let west = Written::by(WEST).started().heard(46, "peers wanted", EAST, 46);
+    let east = WrittenLog::by(EAST).started().linked(3, WEST).said(46, "peers wanted", WEST);
+    let west = WrittenLog::by(WEST).started().heard(46, "peers wanted", EAST, 46);
     let (wrong, ..) = wrong(&east, &west);
     let said = format!("heard peers wanted from {EAST} (stamp 46) before it was said (east.jsonl:3)");
     assert_eq!(wrong, [format!("west.jsonl:2: {said}")]);
@@ -229,12 +229,12 @@ fn what_is_heard_before_it_was_said_is_named_with_both_lines() {
 
 #[test]
 fn what_is_heard_too_early_and_never_said_is_named_too() {
-    let east = Written::by(EAST).started().heard(40, "peers wanted", WEST, 44);
+    let east = WrittenLog::by(EAST).started().heard(40, "peers wanted", WEST, 44);
     let (wrong, ..) = wrong(&east, &west().stopped(47));
     let early = format!("east.jsonl:2: heard peers wanted from {WEST} (stamp 44) before it was said (west.jsonl:5)");
     // What west heard at its end east may have had no time to write.
     assert_eq!(wrong, [early]);
-    let east = Written::by(EAST).started().heard(40, "peers wanted", WEST, 45);
+    let east = WrittenLog::by(EAST).started().heard(40, "peers wanted", WEST, 45);
     let (wrong, ..) = tests::wrong(&east, &west());
     assert_eq!(wrong, [format!("east.jsonl:2: heard peers wanted from {WEST} (stamp 45) before it was said")]);
 }
@@ -243,7 +243,7 @@ fn what_is_heard_too_early_and_never_said_is_named_too() {
 fn what_is_heard_and_was_not_said_is_named() {
     let heard = |message, stamp| east_speaks().heard(60, message, WEST, stamp);
     let west = west_hears().said(44, "peers wanted", EAST).linked(47, SOUTH).stopped(50);
-    let verdict = |east: &Written| wrong(east, &west).0;
+    let verdict = |east: &WrittenLog| wrong(east, &west).0;
     assert!(verdict(&heard("peers wanted", 44)).is_empty());
     for (message, stamp) in [("peers wanted", 43), ("peers", 44), ("peers wanted", 47), ("peers wanted", 59)] {
         let said =
@@ -256,13 +256,13 @@ fn what_is_heard_and_was_not_said_is_named() {
     // To somebody else whose log is here is not to this one.
     let mut west = west_hears().said(44, "peers", SOUTH).stopped(50);
     assert_eq!(wrong(&heard("peers", 44), &west).0.len(), 0);
-    west.text += &Written::by(SOUTH).started().text;
+    west.text += &WrittenLog::by(SOUTH).started().text;
     assert_eq!(wrong(&heard("peers", 44), &west).0.len(), 1);
 }
 
 #[test]
 fn a_line_that_was_taken_out_is_missed() {
-    let west = Written::by(WEST).started().linked(3, EAST).said(44, "peers wanted", EAST).without();
+    let west = WrittenLog::by(WEST).started().linked(3, EAST).said(44, "peers wanted", EAST).without();
     let west = west.heard(47, "peers", EAST, 46).stopped(50);
     let (wrong, ..) = wrong(&east(), &west);
     assert_eq!(
@@ -282,22 +282,23 @@ fn a_line_that_was_taken_out_is_missed() {
 
 #[test]
 fn nothing_is_judged_of_what_was_dropped() {
-    let answered = |log: Written| log.heard(80, "peers", EAST, 46).stopped(90);
-    let west = |dropped: u64| answered(Written::by(WEST).started().linked(3, EAST).linked(40, EAST).dropped(dropped));
+    let answered = |log: WrittenLog| log.heard(80, "peers", EAST, 46).stopped(90);
+    let west =
+        |dropped: u64| answered(WrittenLog::by(WEST).started().linked(3, EAST).linked(40, EAST).dropped(dropped));
     assert_eq!(wrong(&east(), &west(44)), (vec![], 1, 1));
     assert_eq!(wrong(&east(), &west(50)), (vec![], 1, 1));
     assert_eq!(wrong(&east(), &west(43)).0.len(), 1, "it was dropped before that");
-    let later = answered(Written::by(WEST).started().linked(3, EAST).linked(45, EAST).dropped(50));
+    let later = answered(WrittenLog::by(WEST).started().linked(3, EAST).linked(45, EAST).dropped(50));
     assert_eq!(wrong(&east(), &later).0.len(), 1, "it was dropped after that");
     // Nor what who heard it may have dropped before.
-    let east = Written::by(EAST).started().dropped(45).heard(45, "peers wanted", WEST, 46);
-    assert_eq!(wrong(&east, &Written::by(WEST).started().linked(2, EAST).stopped(50)), (vec![], 0, 1));
+    let east = WrittenLog::by(EAST).started().dropped(45).heard(45, "peers wanted", WEST, 46);
+    assert_eq!(wrong(&east, &WrittenLog::by(WEST).started().linked(2, EAST).stopped(50)), (vec![], 0, 1));
 }
 
 #[test]
 fn nothing_is_judged_of_what_came_before_a_log_was_begun_anew() {
     let begun_anew = |clock| {
-        let mut log = Written::by(WEST);
+        let mut log = WrittenLog::by(WEST);
         log.n = 1_000;
         log.linked(clock, EAST).heard(80, "peers", EAST, 46).stopped(90)
     };
@@ -328,12 +329,12 @@ fn whoever_is_started_anew_is_another_and_its_clock_begins_anew() {
 #[test]
 fn whoever_keeps_no_log_at_the_address_of_one_that_does_is_not_judged() {
     let unlinked =
-        |log: Written, clock| log.line(clock, "unlinked", &format!(",\"peer\":\"{WEST}\",\"reason\":\"it left\""));
+        |log: WrittenLog, clock| log.line(clock, "unlinked", &format!(",\"peer\":\"{WEST}\",\"reason\":\"it left\""));
     // Its clock begins anew, or goes on beyond that of the one that was ended.
     for stamp in [3, 44, 59, 70] {
         let east = unlinked(east_speaks().heard(45, "peers wanted", WEST, 44), 51).linked(60, WEST);
         let east = east.said(61, "peers wanted", WEST).heard(71, "peers wanted", WEST, stamp);
-        for end in [Written::stopped, |log: Written, clock| log.linked(clock, SOUTH)] {
+        for end in [WrittenLog::stopped, |log: WrittenLog, clock| log.linked(clock, SOUTH)] {
             let west = end(west_hears().said(44, "peers wanted", EAST), 50);
             assert_eq!(wrong(&east, &west), (vec![], 2, 1), "{stamp}");
         }
@@ -345,10 +346,10 @@ fn whoever_keeps_no_log_at_the_address_of_one_that_does_is_not_judged() {
         assert_eq!(wrong(&east, &west).0.len(), 1, "{stamp}");
     }
     // Before it, in the very words that it has as well.
-    let east = unlinked(Written::by(EAST).started().linked(1, WEST).heard(5, "peers", WEST, 3), 6);
+    let east = unlinked(WrittenLog::by(EAST).started().linked(1, WEST).heard(5, "peers", WEST, 3), 6);
     let east = east.linked(7, WEST).said(8, "query", WEST).heard(12, "peers", WEST, 3);
     let west =
-        Written::by(WEST).started().linked(2, EAST).said(3, "peers", EAST).heard(9, "query", EAST, 8).stopped(20);
+        WrittenLog::by(WEST).started().linked(2, EAST).said(3, "peers", EAST).heard(9, "query", EAST, 8).stopped(20);
     assert_eq!(wrong(&east, &west), (vec![], 2, 1));
     assert_eq!(wrong(&east.heard(13, "peers", WEST, 3), &west).0.len(), 1, "it was said once");
 }
@@ -356,19 +357,19 @@ fn whoever_keeps_no_log_at_the_address_of_one_that_does_is_not_judged() {
 #[test]
 fn whoever_is_heard_while_the_one_whose_log_is_here_goes_on_is_judged() {
     let linked =
-        |log: Written| log.linked(30, WEST).heard(40, "peers", WEST, 39).linked(50, WEST).said(60, "query", WEST);
+        |log: WrittenLog| log.linked(30, WEST).heard(40, "peers", WEST, 39).linked(50, WEST).said(60, "query", WEST);
     let west = west_hears().heard(61, "query", EAST, 60).stopped(70);
     assert_eq!(wrong(&linked(east_speaks()), &west).0.len(), 1, "it was there before and after");
     let west = west_hears().stopped(70);
     assert_eq!(wrong(&linked(east_speaks()), &west), (vec![], 1, 1), "it may not have been there any more");
-    let west = Written::by(WEST).started().linked(3, EAST).heard(61, "query", EAST, 60).stopped(70);
+    let west = WrittenLog::by(WEST).started().linked(3, EAST).heard(61, "query", EAST, 60).stopped(70);
     assert_eq!(wrong(&linked(east_speaks()), &west), (vec![], 1, 1), "it may not have been there yet");
 }
 
 /// Both dial, and one of the two links goes.
 #[test]
 fn of_two_links_with_one_servent_the_one_that_stays_is_judged() {
-    let twice = |log: Written| {
+    let twice = |log: WrittenLog| {
         log.linked(5, WEST).line(6, "unlinked", &format!(",\"peer\":\"{WEST}\",\"reason\":\"a duplicate\""))
     };
     let east = twice(east_speaks()).said(7, "query", WEST).heard(40, "peers", WEST, 39);
@@ -384,7 +385,7 @@ fn whoever_goes_by_another_address_there_is_found_by_what_was_said() {
         assert_eq!(wrong(&heard, &west), (vec![], 2, 0));
         assert_eq!(wrong(&heard.clone().heard(46, message, WEST, 44), &west).0.len(), 1, "it was said once");
         assert_eq!(wrong(&heard.heard(46, message, WEST, 43), &west).0.len(), 1, "it was not said then");
-        let too_early = Written::by(EAST).started().heard(44, message, WEST, 44);
+        let too_early = WrittenLog::by(EAST).started().heard(44, message, WEST, 44);
         assert_eq!(wrong(&too_early, &west).0.len(), 1);
     }
     // What is said to this one itself at that clock is taken first.
@@ -397,18 +398,18 @@ fn whoever_goes_by_another_address_there_is_found_by_what_was_said() {
 #[test]
 fn whom_nobody_calls_by_its_name_is_not_judged() {
     // Behind a NAT east goes by another address, and what was said to that is not there.
-    let west = Written::by(WEST).started().linked(3, SOUTH).said(43, "peers wanted", SOUTH).stopped(50);
+    let west = WrittenLog::by(WEST).started().linked(3, SOUTH).said(43, "peers wanted", SOUTH).stopped(50);
     assert_eq!(wrong(&east(), &west), (vec![], 0, 1));
 }
 
 #[test]
 fn a_clock_that_falls_is_named_with_both_lines() {
-    let west = Written::by(WEST).started().linked(50, EAST).linked(44, SOUTH);
+    let west = WrittenLog::by(WEST).started().linked(50, EAST).linked(44, SOUTH);
     assert_eq!(
-        wrong(&Written::by(EAST), &west).0,
+        wrong(&WrittenLog::by(EAST), &west).0,
         [format!("west.jsonl:3: the clock of {WEST} falls from 50 (west.jsonl:2) to 44")]
     );
-    let (lines, _) = told(&Written::by(EAST), &west, false);
+    let (lines, _) = told(&WrittenLog::by(EAST), &west, false);
     assert!(lines[1].starts_with("44 ") && lines[2].starts_with("50 "), "they are sorted all the same: {lines:?}");
 }
 
@@ -428,7 +429,7 @@ fn the_first_hundred_are_told_and_the_others_counted() {
     let (wrong, judged, _) = wrong(&east, &west_hears().stopped(50));
     assert_eq!((wrong.len(), judged), (DIFFERENCES_TOLD_MAX + 1, DIFFERENCES_TOLD_MAX as u64 + 8));
     assert_eq!(wrong.last().unwrap(), "and 7 more of the kind");
-    let mut east = Written::by(EAST).started();
+    let mut east = WrittenLog::by(EAST).started();
     for _ in 0..DIFFERENCES_TOLD_MAX + 7 {
         east = east.heard(40, "peers", WEST, 44);
     }
@@ -439,14 +440,15 @@ fn the_first_hundred_are_told_and_the_others_counted() {
 #[test]
 fn of_all_that_was_said_only_so_much_is_kept_and_what_was_forgotten_is_not_judged() {
     const KEPT: usize = 5;
-    let unheard =
-        |east: Written, clocks: std::ops::Range<u64>| clocks.fold(east, |east, clock| east.said(clock, "query", SOUTH));
+    let unheard = |east: WrittenLog, clocks: std::ops::Range<u64>| {
+        clocks.fold(east, |east, clock| east.said(clock, "query", SOUTH))
+    };
     // All that was said is kept, or is one more than may be when the first is heard.
     for (others, judged) in [(KEPT as u64 - 2, [2, 0]), (KEPT as u64 - 1, [1, 1])] {
-        let east = unheard(Written::by(EAST).started().linked(1, WEST).said(2, "query", WEST), 3..3 + others);
+        let east = unheard(WrittenLog::by(EAST).started().linked(1, WEST).said(2, "query", WEST), 3..3 + others);
         let last = 3 + others;
         let east = east.said(last, "query", WEST);
-        let west = Written::by(WEST).started().linked(1, EAST);
+        let west = WrittenLog::by(WEST).started().linked(1, EAST);
         let west = west.heard(last + 1, "query", EAST, 2).heard(last + 2, "query", EAST, last);
         let logs = logs(&[("east.jsonl", east.text.as_bytes()), ("west.jsonl", west.text.as_bytes())]);
         let verdict = tell_keeping(KEPT, &logs, false, &mut std::io::sink()).unwrap();
@@ -501,17 +503,17 @@ fn what_is_no_line_is_refused_by_its_place() {
 fn what_has_no_end_yet_and_what_is_empty_is_no_fault() {
     let mut cut = east();
     cut.text.truncate(cut.text.len() - 9);
-    let (lines, verdict) = told(&cut, &Written::by(WEST), false);
+    let (lines, verdict) = told(&cut, &WrittenLog::by(WEST), false);
     assert_eq!((lines.len(), verdict.lines, verdict.servents, verdict.broken_off), (5, 5, 1, 1));
-    let (lines, verdict) = told(&Written::by(EAST), &Written::by(WEST), false);
+    let (lines, verdict) = told(&WrittenLog::by(EAST), &WrittenLog::by(WEST), false);
     assert!(lines.is_empty() && verdict.differences.is_empty() && verdict.broken_off == 0);
-    let blank = Written { text: format!("\n{}\n\n", east().text), ..east() };
+    let blank = WrittenLog { text: format!("\n{}\n\n", east().text), ..east() };
     assert_eq!(told(&blank, &west(), false).0.len(), 12);
 }
 
 #[test]
 fn a_log_whose_clock_begins_anew_all_the_time_is_none() {
-    let mut log = Written::by(EAST);
+    let mut log = WrittenLog::by(EAST);
     for _ in 0..=RUNS_MAX {
         log = log.anew().started();
     }
@@ -522,7 +524,7 @@ fn a_log_whose_clock_begins_anew_all_the_time_is_none() {
 #[test]
 fn a_stamp_that_moves_some_clocks_further_than_others_is_not_judged() {
     let far = 1 << 41;
-    let west = Written::by(WEST).started().linked(3, EAST).said(far, "peers", EAST).stopped(far + 1);
-    let east = Written::by(EAST).started().heard(1 << 40, "peers", WEST, far);
+    let west = WrittenLog::by(WEST).started().linked(3, EAST).said(far, "peers", EAST).stopped(far + 1);
+    let east = WrittenLog::by(EAST).started().heard(1 << 40, "peers", WEST, far);
     assert_eq!(wrong(&east, &west), (vec![], 0, 1));
 }
