@@ -22,6 +22,7 @@ mod script;
 mod support;
 mod terminal;
 mod tp3;
+mod writes;
 
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
