@@ -71,8 +71,8 @@ impl Topology {
                 if let DataSource::File(path) = &mut options.data {
                     *path = below(directory, path);
                 }
-                let Options { members, events, share, never, cache, .. } = &mut options;
-                for path in [members, events, share, never, cache].into_iter().flatten() {
+                let Options { members, events, share, never, cache, store, .. } = &mut options;
+                for path in [members, events, share, never, cache, store].into_iter().flatten() {
                     *path = below(directory, path);
                 }
                 let listen = sockets::resolve_one(&options.listen)?;
@@ -203,6 +203,9 @@ impl Declared {
             cache,
             share_to,
             share_rate,
+            store,
+            published_only,
+            export: _,
             check: _,
             with_parent: _,
             verbosity: _,
@@ -223,6 +226,9 @@ impl Declared {
         if *tp3 {
             words.push("--tp3".to_owned());
         }
+        if *published_only {
+            words.push("--published-only".to_owned());
+        }
         for network in tp3_answers {
             words.extend(["--tp3-answers".to_owned(), network.to_string()]);
         }
@@ -230,9 +236,14 @@ impl Declared {
             words.extend(["--share-to".to_owned(), network.to_string()]);
         }
         words.extend(share_rate.iter().flat_map(|rate| ["--share-rate".to_owned(), rate.to_string()]));
-        for (option, path) in
-            [("--members", members), ("--events", events), ("--share", share), ("--never", never), ("--cache", cache)]
-        {
+        for (option, path) in [
+            ("--members", members),
+            ("--events", events),
+            ("--share", share),
+            ("--never", never),
+            ("--cache", cache),
+            ("--store", store),
+        ] {
             words.extend(path.iter().flat_map(|path| [option.to_owned(), path.display().to_string()]));
         }
         words
@@ -404,12 +415,14 @@ mod tests {
         assert_eq!(path("9001 'my data/tea.txt' # tea", "/some where"), "/some where/my data/tea.txt");
         assert_eq!(path("9001 \"../tea 1.txt\"", "topologies"), "tea 1.txt");
         assert_eq!(path("9001 -- -tea.txt", ""), "./-tea.txt");
-        let files = "9001 - --events '../north 1.jsonl' --members north.peers --cache c --never n --share /srv/films";
+        let files = "9001 - --events '../north 1.jsonl' --members north.peers --cache c --never n --share /srv/films \
+                     --store north.db --published-only";
         let topology = Topology::parse("test", files, Path::new("/some where/topologies")).unwrap();
         let told = topology.servents[0].arguments().join(" ");
         let words = "--members /some where/topologies/north.peers --events /some where/north 1.jsonl \
-                     --share /srv/films --never /some where/topologies/n --cache /some where/topologies/c";
-        assert!(told.ends_with(words), "{told}");
+                     --share /srv/films --never /some where/topologies/n --cache /some where/topologies/c \
+                     --store /some where/topologies/north.db";
+        assert!(told.ends_with(words) && told.contains(" --published-only "), "{told}");
     }
 
     #[test]

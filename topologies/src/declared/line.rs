@@ -26,6 +26,7 @@ pub(super) fn parse(line: &str) -> anyhow::Result<Option<Options>> {
     })?;
     for (is_said, option) in [
         (options.check, "--check"),
+        (options.export.is_some(), "--export"),
         (options.with_parent.is_some(), "--with-parent"),
         (options.verbosity.is_said(), "-v or -q"),
     ] {
@@ -122,6 +123,7 @@ mod tests {
     fn what_has_no_place_in_a_line_is_said() {
         for (line, expected) in [
             ("9001 - --check", "--check has no place here"),
+            ("--export north.db", "--export has no place here"),
             ("-h", "--help has no place here"),
             ("9001 - --help", "--help has no place here"),
             ("servent -V", "--version has no place here"),
