@@ -4,6 +4,7 @@
 //! can be compared where figures cannot. `row` is one line of what comes of it, `table` how it is told; which measurements
 //! there are stands here.
 
+pub mod disk_place;
 pub mod floors;
 pub mod instructions;
 pub mod load;
@@ -12,21 +13,21 @@ pub mod peers;
 pub mod real;
 pub mod row;
 pub mod table;
+pub mod writers;
 
-use std::collections::BTreeSet;
 use std::io::Write;
 
 use anyhow::bail;
 use clap::Args;
 
-use measure::{beside, content, lasting, lookup, million, rate, scan};
+use measure::{beside, content, lasting, lookup, million, rate, scan, writes};
 use row::BenchRow;
 use table::{Table, TableKind};
 
 /// The command line of `topology bench`.
 #[derive(Args, Clone, Debug)]
 pub struct Options {
-    /// Only these rows; without any, all
+    /// Only these rows, or all that begin with such a word and a dash; without any, all
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
 
@@ -195,6 +196,42 @@ pub const BENCHMARKS: &[Benchmark] = &[
         measure: content::beside,
     },
     Benchmark {
+        rows: &[(
+            "writes-one",
+            "one client writes, one change at a time: median time until it is kept; floor: append, fdatasync",
+        )],
+        when: When::Always,
+        measure: writes::one,
+    },
+    Benchmark {
+        rows: &[("writes-many", "changes a second that 64 clients have kept; floor: 64 records appended, fdatasync")],
+        when: When::Always,
+        measure: writes::many,
+    },
+    Benchmark {
+        rows: &[("writes-beside", "slowest hundredth of lookups while 64 clients write; floor: while none does")],
+        when: When::Always,
+        measure: writes::beside,
+    },
+    Benchmark {
+        rows: &[("writes-slow", "longest turn of the loop while 64 clients write and a sync takes 1 s (strace)")],
+        when: When::Always,
+        measure: writes::slow,
+    },
+    Benchmark {
+        rows: &[("writes-start", "a start with 256 MiB written; floor: its file read and hashed")],
+        when: When::Always,
+        measure: writes::start,
+    },
+    Benchmark {
+        rows: &[(
+            "writes-none",
+            "the mind answers a query where writes are kept and there are none; floor: where none are kept",
+        )],
+        when: When::Always,
+        measure: instructions::nothing_written,
+    },
+    Benchmark {
         rows: &[("million", "a flood over a million servents, simulated; floor: a bare queue and set")],
         when: When::Always,
         measure: million::million,
@@ -255,18 +292,25 @@ pub const BENCHMARKS: &[Benchmark] = &[
 /// The measurements that were asked for.
 fn wanted(options: &Options) -> anyhow::Result<Vec<Benchmark>> {
     let known: Vec<&str> = BENCHMARKS.iter().flat_map(|benchmark| benchmark.rows).map(|(name, _)| *name).collect();
-    if let Some(odd) = options.names.iter().find(|name| !known.contains(&name.as_str())) {
+    if let Some(odd) = options.names.iter().find(|name| !known.iter().any(|row| is_meant(name, row))) {
         bail!("there is no row {odd}; there are {}", known.join(" "));
     }
     let is_wanted = |benchmark: &&Benchmark| match benchmark.when {
         _ if !options.names.is_empty() => {
-            benchmark.rows.iter().any(|(name, _)| options.names.iter().any(|n| n == name))
+            benchmark.rows.iter().any(|(row, _)| options.names.iter().any(|name| is_meant(name, row)))
         }
         When::Always => !options.peers,
         When::Long => options.long && !options.peers,
         When::Peers => options.peers,
     };
     Ok(BENCHMARKS.iter().filter(is_wanted).copied().collect())
+}
+
+/// Whether somebody who named this meant that row: by its name, or by the word that all rows of its kind begin with, where no
+/// row has that for a name.
+fn is_meant(name: &str, row: &str) -> bool {
+    let is_a_row = || BENCHMARKS.iter().flat_map(|benchmark| benchmark.rows).any(|(other, _)| *other == name);
+    row == name || row.strip_prefix(name).is_some_and(|rest| rest.starts_with('-')) && !is_a_row()
 }
 
 /// What is wrong with a command line, as far as only this module can say it.
@@ -283,7 +327,7 @@ pub fn warning() -> Option<&'static str> {
 
 /// Measures, and tells each row once it is known. Says whether every target is met.
 pub fn run(options: &Options, out: impl Write) -> anyhow::Result<bool> {
-    let named: BTreeSet<&str> = options.names.iter().map(String::as_str).collect();
+    let is_wanted = |row: &str| options.names.is_empty() || options.names.iter().any(|name| is_meant(name, row));
     let kind = match (options.json, options.markdown) {
         (true, _) => TableKind::Json,
         (false, true) => TableKind::Markdown,
@@ -293,7 +337,7 @@ pub fn run(options: &Options, out: impl Write) -> anyhow::Result<bool> {
     let mut are_met = true;
     for benchmark in wanted(options)? {
         for row in (benchmark.measure)(options)? {
-            if named.is_empty() || named.contains(row.name) {
+            if is_wanted(row.name) {
                 are_met &= row.is_met() != Some(false);
                 table.add(&row)?;
             }

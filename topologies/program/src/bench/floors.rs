@@ -2,9 +2,11 @@
 //!
 //! They are started from the same binary by a hidden subcommand (`topology floor`), one process for each servent they stand
 //! beside, and pass messages of the same length as ours with nothing in them but a number, a port and a TTL. They check
-//! nothing and survive nothing; the file of each says what it does. `asking` asks them.
+//! nothing and survive nothing; the file of each says what it does. `asking` asks them. What needs nobody at another end is called
+//! and not started (`append`).
 
 pub mod answers;
+pub mod append;
 pub mod asking;
 pub mod file;
 pub mod flood;

@@ -39,6 +39,8 @@ pub const ROWS: &[(&str, &str)] = &[
 const AT_LAST: [f64; CountedWork::ALL.len()] = [1242.0, 2502.0, 817.0, 133.0, 5867.0, 6373.0, 4610.0, 5483.0, 3448.0];
 /// How much more it may be. Another compiler or another machine's `memcpy` are good for some of that.
 const MORE: f64 = 1.05;
+/// What a row says that cannot be counted.
+const NO_VALGRIND: &str = "no valgrind";
 /// Instructions are counted for one message.
 const UNIT: &str = "instructions/message";
 /// Each is counted so often: tables keep keyed hashes, and now and then one is put in order in one count and not in
@@ -97,20 +99,41 @@ pub fn measure(options: &super::Options) -> anyhow::Result<Vec<BenchRow>> {
 }
 
 fn row(options: &super::Options, work: CountedWork, name: &'static str, at_first: f64) -> anyhow::Result<BenchRow> {
-    let queries = options.queries.and_then(|queries| usize::try_from(queries).ok()).unwrap_or(QUERIES).min(QUERIES);
-    let warm_up = if queries < QUERIES { queries } else { WARM_UP };
+    let (warm_up, queries) = amounts(options);
     let target = Bound::AtMost(Of::Value, (at_first * MORE).round());
     let mut counts = Vec::new();
     for _ in 0..options.rounds.unwrap_or(ROUNDS) {
         match count(work, warm_up, queries)? {
             InstructionCount::PerMessage(instructions) => counts.push(instructions),
             InstructionCount::NoValgrind => {
-                return Ok(BenchRow::not_measured(name, UNIT, "no valgrind").with_target(target));
+                return Ok(BenchRow::not_measured(name, UNIT, NO_VALGRIND).with_target(target));
             }
         }
     }
     let row = BenchRow::of_values(name, UNIT, &counts, 0).context("nothing was counted")?;
     Ok(row.with_target(target))
+}
+
+/// `writes-none`: what a mind is told of a key that it has, where it keeps what is written and nothing was; beside one that
+/// keeps nothing.
+pub fn nothing_written(options: &super::Options) -> anyhow::Result<Vec<BenchRow>> {
+    let (warm_up, queries) = amounts(options);
+    let row = |row: BenchRow| vec![row.with_target(Bound::AtMost(Of::Ratio, 1.02))];
+    let mut pairs = Vec::new();
+    for _ in 0..options.rounds.unwrap_or(ROUNDS) {
+        let counted = |work| count(work, warm_up, queries);
+        match (counted(CountedWork::AnswerKeeping)?, counted(CountedWork::Answer)?) {
+            (InstructionCount::PerMessage(ours), InstructionCount::PerMessage(floor)) => pairs.push((ours, floor)),
+            _ => return Ok(row(BenchRow::not_measured("writes-none", UNIT, NO_VALGRIND))),
+        }
+    }
+    Ok(row(BenchRow::of_pairs("writes-none", UNIT, &pairs, 0).context("nothing was counted")?))
+}
+
+/// How many queries come before the count, and in it.
+fn amounts(options: &super::Options) -> (usize, usize) {
+    let queries = options.queries.and_then(|queries| usize::try_from(queries).ok()).unwrap_or(QUERIES).min(QUERIES);
+    (if queries < QUERIES { queries } else { WARM_UP }, queries)
 }
 
 /// Counts the instructions of some work.
@@ -170,9 +193,9 @@ mod tests {
 
     #[test]
     fn all_work_comes_to_as_many_messages_as_it_is_said_to() {
-        for work in CountedWork::ALL {
+        for work in CountedWork::ALL.into_iter().chain([CountedWork::Answer, CountedWork::AnswerKeeping]) {
             let for_each = match work {
-                CountedWork::Lookup | CountedWork::Duplicate => 1,
+                CountedWork::Lookup | CountedWork::Duplicate | CountedWork::Answer | CountedWork::AnswerKeeping => 1,
                 _ => 2,
             };
             assert_eq!(work.run(64, 128).unwrap(), for_each * 128, "{work:?}");

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
@@ -39,6 +40,8 @@ const ANSWER_PORT: u16 = 9990;
 pub(super) enum EnsembleShape {
     /// Three in a row.
     Chain,
+    /// The same, where each keeps what is written to it.
+    ChainThatKeeps,
     /// Three who know each other.
     Triangle,
 }
@@ -47,7 +50,7 @@ impl EnsembleShape {
     /// Whom each servent dials.
     fn dials(self) -> [&'static [usize]; SERVENTS] {
         match self {
-            EnsembleShape::Chain => [&[1], &[2], &[]],
+            EnsembleShape::Chain | EnsembleShape::ChainThatKeeps => [&[1], &[2], &[]],
             EnsembleShape::Triangle => [&[1, 2], &[2], &[]],
         }
     }
@@ -59,6 +62,8 @@ const SERVENTS: usize = 3;
 pub(super) const CONTACT: usize = 0;
 /// That of the one behind it.
 pub(super) const RELAY: usize = 1;
+/// That of the one behind that, which has the key.
+pub(super) const HOLDER: usize = SERVENTS - 1;
 /// That of the client, behind all servents.
 pub(super) const CLIENT: usize = SERVENTS;
 
@@ -133,9 +138,10 @@ fn player(shape: EnsembleShape, place: usize) -> anyhow::Result<Player> {
         advertised: servent_address(place),
         servent_id: ServentId(0x5eed_0001_0002_0003_0004_0005_0006_0007 + place as u128),
         neighbors: shape.dials()[place].iter().map(neighbor).collect(),
+        written: (shape == EnsembleShape::ChainThatKeeps).then(Arc::default),
         ..Config::default()
     };
-    let data = if place + 1 == SERVENTS { format!("{KEY} {VALUE}\n") } else { String::new() };
+    let data = if place == HOLDER { format!("{KEY} {VALUE}\n") } else { String::new() };
     Player::servent(&config, &data)
 }
 

@@ -16,7 +16,7 @@ use common::overlay::Input;
 use common::store::Store;
 use common::wire::{self, Frame, Position, ReadFrame};
 
-use super::ensemble::{CLIENT, CONTACT, EnsembleShape, Part, PlayedTurn, RELAY};
+use super::ensemble::{CLIENT, CONTACT, EnsembleShape, HOLDER, Part, PlayedTurn, RELAY};
 use super::player::{PlayEvent, PlayerMind};
 
 /// Queries in flight where many are.
@@ -48,6 +48,10 @@ pub enum CountedWork {
     Contact,
     /// A client, from a question to bytes out, and bytes in to what it tells: an answer, and that it is finished.
     Client,
+    /// The mind of a servent is told a query for a key that it has, and answers it.
+    Answer,
+    /// The same of one that keeps what is written, of which there is nothing.
+    AnswerKeeping,
 }
 
 /// All that is counted happens in here: callgrind is told this name.
@@ -62,7 +66,7 @@ fn under_the_count(work: &mut dyn FnMut()) {
 pub(super) const COUNTED: &str = "*under_the_count*";
 
 impl CountedWork {
-    /// Everything that is counted.
+    /// Everything that has a row of its own.
     pub const ALL: [CountedWork; 9] = [
         CountedWork::Decode,
         CountedWork::Handle,
@@ -96,6 +100,8 @@ impl CountedWork {
             CountedWork::Duplicate => play(&part(EnsembleShape::Triangle, RELAY, 1)?, is_duplicate),
             CountedWork::Contact => play(&chain(CONTACT, 1)?, |_| true),
             CountedWork::Client => play(&chain(CLIENT, 1)?, |_| true),
+            CountedWork::Answer => handle(&chain(HOLDER, 1)?),
+            CountedWork::AnswerKeeping => handle(&part(EnsembleShape::ChainThatKeeps, HOLDER, 1)?),
         }?;
         ensure!(messages > 0, "nothing came of {queries} queries");
         Ok(messages)

@@ -1,0 +1,247 @@
+//! What is written to a servent that keeps it (`--store`): how long it takes and how much of it there is, beside records that
+//! are appended to a file; what whoever looks something up meanwhile notices of it, also where the disk is slow; and
+//! how long the next start takes.
+
+use std::io::{ErrorKind, Read};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, anyhow, ensure};
+use rustix::process::Signal;
+use topologies::fleet::Servent;
+
+use super::super::Options;
+use super::super::disk_place::{DiskPlace, NO_DISK};
+use super::super::floors::{Floor, append, file};
+use super::super::load::{Amount, Asks, LoadEvent, LoadPlan, Loaded, Until, load, micros};
+use super::super::real::ClientAsker;
+use super::super::row::{BenchRow, Bound, Of};
+use super::super::writers::Writers;
+use super::beside::joined;
+use super::{ANYWHERE, of_rounds, whole};
+
+const ROUNDS: u32 = 5;
+/// As many clients write at once as commits of the floor have records.
+const WRITERS: usize = 64;
+/// What is put under a key by those who are measured.
+const VALUE_BYTES: usize = 100;
+/// One at a time: half a second of it, or more.
+const WRITES: u64 = 3_000;
+/// For so long many write, and so long lookups are asked beside them.
+const TIME: Duration = Duration::from_secs(2);
+/// The first write has the database opened.
+const WARM_UP: u64 = 10;
+/// What is kept where a start is measured, in pieces: with its keys it is the most that a servent keeps, and no more.
+const KEPT_VALUES: u64 = 4_096;
+const KEPT_VALUE_BYTES: usize = 64 * 1024 - 20;
+/// So long each sync takes of a disk that is slow.
+const SLOW_SYNC: Duration = Duration::from_secs(1);
+/// The same where few queries are asked otherwise.
+const FEW_SLOW_SYNC: Duration = Duration::from_millis(50);
+/// Lookups are asked beside so many of those.
+const SLOW_SYNCS: u32 = 4;
+const MILLIS: f64 = 1e3;
+/// Of a thread that runs where nobody else wants to.
+const LOWEST_PRIORITY: i32 = 19;
+/// What a servent says of its loop when it ends, and what stands before the longest of its turns.
+const TURNS: &str = "of the loop took";
+const LONGEST: &str = "longest ";
+
+/// `writes-one`: one client writes, one change at a time; beside a record that is appended and synced.
+pub fn one(options: &Options) -> anyhow::Result<Vec<BenchRow>> {
+    let Some(place) = DiskPlace::make()? else { return Ok(vec![BenchRow::not_measured("writes-one", "us", NO_DISK)]) };
+    of_rounds("writes-one", "us", options.rounds(ROUNDS), &[Bound::AtMost(Of::Ratio, 2.5)], || {
+        let amount = Amount::Queries(options.queries(WRITES));
+        let (ours, record_bytes) = written(&place, 1, amount)?;
+        let floor = append::append(&place.fresh("records")?, record_bytes, 1, amount)?;
+        Ok(((micros(&ours.over, 0.5), micros(&floor.over, 0.5)), ours.lost))
+    })
+}
+
+/// `writes-many`: 64 clients write; beside commits of as many records.
+pub fn many(options: &Options) -> anyhow::Result<Vec<BenchRow>> {
+    let Some(place) = DiskPlace::make()? else {
+        return Ok(vec![BenchRow::not_measured("writes-many", "k/s", NO_DISK)]);
+    };
+    of_rounds("writes-many", "k/s", options.rounds(ROUNDS), &[Bound::AtLeast(Of::Ratio, 0.4)], || {
+        let amount = options.amount(TIME);
+        let (ours, record_bytes) = written(&place, WRITERS, amount)?;
+        let floor = append::append(&place.fresh("records")?, record_bytes, WRITERS, amount)?;
+        Ok(((ours.rate() / 1e3, floor.rate() / 1e3), ours.lost))
+    })
+}
+
+/// What came of so many writers at a servent that has kept nothing before, and how long each of their records is.
+fn written(place: &DiskPlace, writers: usize, amount: Amount) -> anyhow::Result<(Loaded, usize)> {
+    let servent = keeping(&place.fresh("store.db")?)?;
+    let mut writers_of = Writers::connect(servent.address(), writers, VALUE_BYTES)?;
+    let plan = LoadPlan { in_flight: writers, warm_up: WARM_UP, amount, until: Until::Told(1) };
+    let loaded = load(&mut writers_of, &plan)?;
+    end(servent)?;
+    Ok((loaded, writers_of.record_bytes()))
+}
+
+/// `writes-beside`: the slowest hundredth of one client's lookups while 64 others write; beside the same while nobody does.
+pub fn beside(options: &Options) -> anyhow::Result<Vec<BenchRow>> {
+    let name = "writes-beside";
+    let Some(place) = DiskPlace::make()? else { return Ok(vec![BenchRow::not_measured(name, "ms", NO_DISK)]) };
+    let plan = LoadPlan { in_flight: 1, warm_up: 0, amount: options.amount(TIME), until: Until::Told(1) };
+    of_rounds(name, "ms", options.rounds(ROUNDS), &[Bound::AtMost(Of::Ratio, 1.5)], || {
+        let servent = keeping(&place.fresh("store.db")?)?;
+        let mut asker = ClientAsker::connect(servent.address())?;
+        let alone = load(&mut asker, &plan)?;
+        let (beside, written) = beside_writers(servent.address(), || load(&mut asker, &plan))?;
+        end(servent)?;
+        let lost = alone.lost + beside.lost + written.lost;
+        Ok(((micros(&beside.over, 0.99) / MILLIS, micros(&alone.over, 0.99) / MILLIS), lost))
+    })
+}
+
+/// `writes-slow`: the longest turn of a servent's loop while 64 clients write to a disk whose syncs take a second, and
+/// another looks keys up.
+pub fn slow(options: &Options) -> anyhow::Result<Vec<BenchRow>> {
+    let not_measured = |why| Ok(vec![BenchRow::not_measured("writes-slow", "ms", why).with_target(SLOW_TARGET)]);
+    let Some(place) = DiskPlace::make()? else { return not_measured(NO_DISK) };
+    if !has_strace()? {
+        return not_measured("no strace");
+    }
+    let sync = if options.queries.is_some() { FEW_SLOW_SYNC } else { SLOW_SYNC };
+    let plan = LoadPlan { in_flight: 1, warm_up: 0, amount: Amount::Time(sync * SLOW_SYNCS), until: Until::Told(1) };
+    let (mut longest, mut lost) = (Vec::new(), 0);
+    for _ in 0..options.rounds(ROUNDS) {
+        let mut servent = keeping_slowly(&place.fresh("store.db")?, sync)?;
+        let mut asker = ClientAsker::connect(servent.address())?;
+        let (beside, written) = beside_writers(servent.address(), || load(&mut asker, &plan))?;
+        ensure!(micros(&written.over, 0.5) >= sync.as_secs_f64() * 1e6, "no write waited for a sync");
+        lost += beside.lost + written.lost;
+        servent.signal(Signal::TERM);
+        let turns = servent.wait_for_log(TURNS)?;
+        let micros = turns.rsplit(LONGEST).next().and_then(|micros| micros.trim().parse::<f64>().ok());
+        longest.push(micros.with_context(|| format!("no longest turn is told: {turns}"))? / MILLIS);
+        ensure!(servent.wait()?.success(), "a servent with a slow disk did not end well");
+    }
+    Ok(vec![whole(BenchRow::of_values("writes-slow", "ms", &longest, lost))?.with_target(SLOW_TARGET)])
+}
+
+const SLOW_TARGET: Bound = Bound::AtMost(Of::Value, 5.0);
+
+/// `writes-start`: a servent starts with as much as may be kept; beside its file, read and hashed.
+pub fn start(options: &Options) -> anyhow::Result<Vec<BenchRow>> {
+    let name = "writes-start";
+    let Some(place) = DiskPlace::make()? else { return Ok(vec![BenchRow::not_measured(name, "ms", NO_DISK)]) };
+    let path = filled(&place, options.queries(KEPT_VALUES))?;
+    of_rounds(name, "ms", options.rounds(ROUNDS), &[Bound::AtMost(Of::Ratio, 2.0)], || {
+        let started = Instant::now();
+        let servent = keeping(&path)?;
+        let ours = started.elapsed();
+        end(servent)?;
+        // Both are processes that have just been started.
+        let started = Instant::now();
+        let floor = Floor::start(&file::Options::words("hash", ANYWHERE, &path))?;
+        let _ = TcpStream::connect(floor.address)?.read(&mut [0])?;
+        Ok(((ours.as_secs_f64() * MILLIS, started.elapsed().as_secs_f64() * MILLIS), 0))
+    })
+}
+
+/// A database in which so many long values were written, as a servent leaves it.
+fn filled(place: &DiskPlace, values: u64) -> anyhow::Result<PathBuf> {
+    let path = place.fresh("store.db")?;
+    let servent = keeping(&path)?;
+    let mut writers = Writers::connect(servent.address(), WRITERS, KEPT_VALUE_BYTES)?;
+    let amount = Amount::Queries(values);
+    let loaded = load(&mut writers, &LoadPlan { in_flight: WRITERS, warm_up: 0, amount, until: Until::Told(1) })?;
+    ensure!((loaded.count, loaded.lost) == (values, 0), "{} of {values} values are kept", loaded.count);
+    end(servent)?;
+    // Where there is much in it that nothing is kept in, the next start makes it anew, and none after that.
+    end(keeping(&path)?)?;
+    Ok(path)
+}
+
+/// A servent with some data, and what was written above that.
+fn keeping(store: &Path) -> anyhow::Result<Servent> {
+    Servent::start(&words(store))
+}
+
+/// The same with a disk on which each sync takes so long, which says how long the turns of its loop were.
+fn keeping_slowly(store: &Path, sync: Duration) -> anyhow::Result<Servent> {
+    // The tracer is no parent of what it traces, which ends as it would without one; and nothing else is traced than syncs.
+    let inject = format!("--inject=fdatasync:delay_enter={}ms", sync.as_millis());
+    let strace = ["strace", "-D", "-f", "--seccomp-bpf", "-qqq", "-o", "/dev/null", "--trace=fdatasync", &inject];
+    let log = ["-E", "RUST_LOG=servent::server=debug"];
+    let before: Vec<String> = [&strace[..], &log[..]].concat().into_iter().map(str::to_owned).collect();
+    Servent::start_behind(&before, &words(store))
+}
+
+fn words(store: &Path) -> [String; 4] {
+    let data = concat!(env!("CARGO_MANIFEST_DIR"), "/../../data/alpha.txt");
+    ["127.0.0.1:0".to_owned(), data.to_owned(), "--store".to_owned(), store.display().to_string()]
+}
+
+/// Whether there is the program that makes a disk slow.
+fn has_strace() -> anyhow::Result<bool> {
+    let asked = Command::new("strace").arg("-V").stdin(Stdio::null()).output();
+    match asked {
+        Ok(output) => Ok(output.status.success()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error).context("cannot start strace"),
+    }
+}
+
+/// Ends it as an operator does: otherwise the next start would write all of its database anew.
+fn end(mut servent: Servent) -> anyhow::Result<()> {
+    servent.signal(Signal::TERM);
+    ensure!(servent.wait()?.success(), "a servent that keeps writes did not end well");
+    Ok(())
+}
+
+/// Does something while 64 clients write as fast as they can, from when the first of them is told that it is kept. Says what
+/// came of their writes, too.
+fn beside_writers<T>(contact: SocketAddr, what: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<(T, Loaded)> {
+    let is_over = AtomicBool::new(false);
+    let (busy, is_busy) = channel();
+    thread::scope(|scope| {
+        let thread = scope.spawn(|| write_until(contact, busy, &is_over));
+        // Nobody says it where the writing failed; why is what the thread came to.
+        let done = is_busy.recv().map_err(|_| anyhow!("nothing was written beside it")).and_then(|()| what());
+        is_over.store(true, Ordering::Relaxed);
+        let written = joined(thread.join())?;
+        Ok((done?, written))
+    })
+}
+
+fn write_until(contact: SocketAddr, busy: Sender<()>, is_over: &AtomicBool) -> anyhow::Result<Loaded> {
+    // Writers would be at other hosts: here they would be waited for where it is the servent that is measured.
+    rustix::process::setpriority_process(Some(rustix::thread::gettid()), LOWEST_PRIORITY)?;
+    let mut writers =
+        UntilOver { writers: Writers::connect(contact, WRITERS, VALUE_BYTES)?, busy: Some(busy), is_over };
+    let plan = LoadPlan { in_flight: WRITERS, warm_up: 0, amount: Amount::Queries(u64::MAX), until: Until::Told(1) };
+    load(&mut writers, &plan)
+}
+
+/// Writers who say when they have begun, and who begin nothing more once it is over.
+struct UntilOver<'a> {
+    writers: Writers,
+    busy: Option<Sender<()>>,
+    is_over: &'a AtomicBool,
+}
+
+impl Asks for UntilOver<'_> {
+    type Number = <Writers as Asks>::Number;
+
+    fn begin(&mut self, count: usize, begun: &mut Vec<Self::Number>) -> anyhow::Result<()> {
+        let is_over = self.is_over.load(Ordering::Relaxed);
+        if is_over { Ok(()) } else { self.writers.begin(count, begun) }
+    }
+
+    fn hear(&mut self, at_most: Duration, heard: &mut Vec<LoadEvent<Self::Number>>) -> anyhow::Result<()> {
+        self.writers.hear(at_most, heard)?;
+        // From here on they are in the way.
+        let _ = self.busy.take().map(|busy| busy.send(()));
+        Ok(())
+    }
+}
