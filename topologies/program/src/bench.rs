@@ -15,6 +15,7 @@ pub mod row;
 pub mod table;
 pub mod writers;
 
+use std::collections::BTreeSet;
 use std::io::Write;
 
 use anyhow::bail;
@@ -57,6 +58,17 @@ pub struct Options {
 }
 
 impl Options {
+    /// The same with the name of each row that is meant: a word that is no row stands for all that begin with it and a dash.
+    fn in_full(&self) -> Options {
+        let rows = || BENCHMARKS.iter().flat_map(|benchmark| benchmark.rows).map(|(row, _)| *row);
+        let meant = |name: &String| -> Vec<String> {
+            let is_of = |row: &&str| row.strip_prefix(name).is_some_and(|rest| rest.starts_with('-'));
+            let all: Vec<String> = rows().filter(is_of).map(str::to_owned).collect();
+            if all.is_empty() || rows().any(|row| row == name) { vec![name.clone()] } else { all }
+        };
+        Options { names: self.names.iter().flat_map(meant).collect(), ..self.clone() }
+    }
+
     /// The help that comes after that of the options: what each row is, and how the table is read.
     #[must_use]
     pub fn more_help() -> String {
@@ -292,12 +304,12 @@ pub const BENCHMARKS: &[Benchmark] = &[
 /// The measurements that were asked for.
 fn wanted(options: &Options) -> anyhow::Result<Vec<Benchmark>> {
     let known: Vec<&str> = BENCHMARKS.iter().flat_map(|benchmark| benchmark.rows).map(|(name, _)| *name).collect();
-    if let Some(odd) = options.names.iter().find(|name| !known.iter().any(|row| is_meant(name, row))) {
+    if let Some(odd) = options.names.iter().find(|name| !known.contains(&name.as_str())) {
         bail!("there is no row {odd}; there are {}", known.join(" "));
     }
     let is_wanted = |benchmark: &&Benchmark| match benchmark.when {
         _ if !options.names.is_empty() => {
-            benchmark.rows.iter().any(|(row, _)| options.names.iter().any(|name| is_meant(name, row)))
+            benchmark.rows.iter().any(|(name, _)| options.names.iter().any(|n| n == name))
         }
         When::Always => !options.peers,
         When::Long => options.long && !options.peers,
@@ -306,16 +318,9 @@ fn wanted(options: &Options) -> anyhow::Result<Vec<Benchmark>> {
     Ok(BENCHMARKS.iter().filter(is_wanted).copied().collect())
 }
 
-/// Whether somebody who named this meant that row: by its name, or by the word that all rows of its kind begin with, where no
-/// row has that for a name.
-fn is_meant(name: &str, row: &str) -> bool {
-    let is_a_row = || BENCHMARKS.iter().flat_map(|benchmark| benchmark.rows).any(|(other, _)| *other == name);
-    row == name || row.strip_prefix(name).is_some_and(|rest| rest.starts_with('-')) && !is_a_row()
-}
-
 /// What is wrong with a command line, as far as only this module can say it.
 pub fn refusal(options: &Options) -> Option<String> {
-    wanted(options).err().map(|error| format!("{error:#}"))
+    wanted(&options.in_full()).err().map(|error| format!("{error:#}"))
 }
 
 /// What keeps the figures of this very program from saying anything.
@@ -327,7 +332,8 @@ pub fn warning() -> Option<&'static str> {
 
 /// Measures, and tells each row once it is known. Says whether every target is met.
 pub fn run(options: &Options, out: impl Write) -> anyhow::Result<bool> {
-    let is_wanted = |row: &str| options.names.is_empty() || options.names.iter().any(|name| is_meant(name, row));
+    let options = &options.in_full();
+    let named: BTreeSet<&str> = options.names.iter().map(String::as_str).collect();
     let kind = match (options.json, options.markdown) {
         (true, _) => TableKind::Json,
         (false, true) => TableKind::Markdown,
@@ -337,7 +343,7 @@ pub fn run(options: &Options, out: impl Write) -> anyhow::Result<bool> {
     let mut are_met = true;
     for benchmark in wanted(options)? {
         for row in (benchmark.measure)(options)? {
-            if is_wanted(row.name) {
+            if named.is_empty() || named.contains(row.name) {
                 are_met &= row.is_met() != Some(false);
                 table.add(&row)?;
             }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, ensure};
 use rustix::process::Signal;
-use topologies::fleet::Servent;
+use topologies::fleet::{Servent, program};
 
 use super::super::Options;
 use super::super::disk_place::{DiskPlace, NO_DISK};
@@ -108,7 +108,7 @@ pub fn slow(options: &Options) -> anyhow::Result<Vec<BenchRow>> {
     let not_measured = |why| Ok(vec![BenchRow::not_measured("writes-slow", "ms", why).with_target(SLOW_TARGET)]);
     let Some(place) = DiskPlace::make()? else { return not_measured(NO_DISK) };
     if !has_strace()? {
-        return not_measured("no strace");
+        return not_measured("no strace that may trace");
     }
     let sync = if options.queries.is_some() { FEW_SLOW_SYNC } else { SLOW_SYNC };
     let plan = LoadPlan { in_flight: 1, warm_up: 0, amount: Amount::Time(sync * SLOW_SYNCS), until: Until::Told(1) };
@@ -182,10 +182,12 @@ fn words(store: &Path) -> [String; 4] {
     ["127.0.0.1:0".to_owned(), data.to_owned(), "--store".to_owned(), store.display().to_string()]
 }
 
-/// Whether there is the program that makes a disk slow.
+/// Whether there is the program that makes a disk slow, and it may.
 fn has_strace() -> anyhow::Result<bool> {
-    let asked = Command::new("strace").arg("-V").stdin(Stdio::null()).output();
-    match asked {
+    let mut command = Command::new("strace");
+    command.args(["-f", "--seccomp-bpf", "-qqq", "-o", "/dev/null", "--trace=fdatasync"]);
+    command.arg(program("servent")?).arg("--version").stdin(Stdio::null());
+    match command.output() {
         Ok(output) => Ok(output.status.success()),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error).context("cannot start strace"),
