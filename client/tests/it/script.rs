@@ -194,7 +194,7 @@ fn the_longest_key_is_asked_for_and_a_longer_one_is_refused_with_its_length() {
 fn a_line_too_long_costs_itself_only() {
     let chain = Chain::start([FIRST]);
     let answer = format!("green {}\n", chain.address(0));
-    for line in ["x".repeat(1_000_000), "x ".repeat(10_000), format!("? {}", "k".repeat(10_000))] {
+    for line in ["x".repeat(1_000_000), "x ".repeat(100_000), format!("? {}", "k".repeat(100_000))] {
         let run = Client::run([chain.contact()], format!("? tea\n{line}\n? tea\n"));
         assert_eq!(run, too_long(format!("{answer}Unknown command\n{answer}")));
     }
@@ -203,7 +203,7 @@ fn a_line_too_long_costs_itself_only() {
 #[test]
 fn a_line_too_long_is_not_taken_for_its_beginning() {
     let chain = Chain::start([FIRST]);
-    let blanks = " ".repeat(10_000);
+    let blanks = " ".repeat(100_000);
     // However long the line, its second word comes after the first.
     let run = Client::run([chain.contact()], format!("? tea{blanks}more\n"));
     assert_eq!(run, too_long("Unknown command\n"));

@@ -22,7 +22,7 @@ use super::fake::{Fake, Peer};
 
 /// The kind that most terminals are of.
 pub(crate) const XTERM: &str = "xterm-256color";
-const ROWS: u16 = 40;
+const ROWS: u16 = 60;
 const COLUMNS: u16 = 100;
 
 /// What a person is reminded of.

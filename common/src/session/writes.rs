@@ -78,13 +78,13 @@ pub struct TooManyWrites;
 #[derive(Debug, Default)]
 pub(super) struct AskedWrites {
     /// In the order in which they were said, those given up among them.
-    owed: VecDeque<AskedWrite>,
+    owed: VecDeque<OwedWrite>,
     /// When the wait is over of those that were not.
     by_due: BTreeSet<(Time, u64)>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct AskedWrite {
+struct OwedWrite {
     sequence: u64,
     said: Time,
     /// Nothing where nobody waits for it any more.
@@ -111,7 +111,7 @@ impl AskedWrites {
 
     fn say(&mut self, now: Time, sequence: u64, silence_max: Duration) {
         let due = now + silence_max;
-        self.owed.push_back(AskedWrite { sequence, said: now, due: Some(due) });
+        self.owed.push_back(OwedWrite { sequence, said: now, due: Some(due) });
         self.by_due.insert((due, sequence));
     }
 
@@ -204,7 +204,7 @@ impl Session {
 
     /// The contact is gone: nobody will say what came of what was said to it.
     pub(super) fn lose_writes(&mut self, now: Time, out: &mut Vec<Output>) {
-        for AskedWrite { sequence, said, due } in std::mem::take(&mut self.writes).owed {
+        for OwedWrite { sequence, said, due } in std::mem::take(&mut self.writes).owed {
             if due.is_some() {
                 self.on_write_over(now, sequence, said, WriteEnd::ContactLost, out);
             }

@@ -17,7 +17,7 @@ use crate::reader::Reader;
 use crate::targets::words;
 
 /// A write as whoever asked for it knows it.
-struct AskedWrite {
+struct KnownWrite {
     sequence: u64,
     asked: Time,
     silence_max: Duration,
@@ -31,9 +31,9 @@ struct AskedWrite {
 #[derive(Default)]
 pub(super) struct AskedChanges {
     /// In the order in which they were asked.
-    owed: VecDeque<AskedWrite>,
+    owed: VecDeque<KnownWrite>,
     /// What the contact has just said of the first.
-    told: Option<(AskedWrite, WriteOutcome)>,
+    told: Option<(KnownWrite, WriteOutcome)>,
     watches: BTreeSet<u64>,
     /// Of which something may be on its way.
     ended_watches: BTreeSet<u64>,
@@ -114,7 +114,7 @@ impl Driver {
             let Ok(sequence) = written else { return };
             self.on_drawn(sequence);
             let (asked, is_said, is_over) = (self.now, false, false);
-            self.changes.owed.push_back(AskedWrite { sequence, asked, silence_max, change, is_said, is_over });
+            self.changes.owed.push_back(KnownWrite { sequence, asked, silence_max, change, is_said, is_over });
         }
         self.look_at(out);
     }
