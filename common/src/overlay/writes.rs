@@ -343,16 +343,17 @@ impl Writes {
     /// The servent leaves. Gives those that are to be told of something yet: nothing more is read of them.
     pub(super) fn on_leave(&mut self) -> BTreeSet<LinkId> {
         self.is_leaving = true;
-        self.owed()
+        self.queue.iter().map(|write| write.link).collect()
+    }
+
+    /// A client is not read any more, for as long as the servent is there. Whether it was not before.
+    pub(super) fn hold(&mut self, link: LinkId) -> bool {
+        self.writers.hold(link)
     }
 
     /// Whether the servent leaves and all that was to be told is.
     pub(super) fn has_told_all(&self) -> bool {
         self.is_leaving && self.queue.is_empty()
-    }
-
-    fn owed(&self) -> BTreeSet<LinkId> {
-        self.queue.iter().map(|write| write.link).collect()
     }
 }
 

@@ -184,7 +184,12 @@ impl Rooms {
         let links = &self.links;
         let owed = self.rare.get_mut().map(|rare| rare.writes.on_leave()).unwrap_or_default();
         let owed: BTreeSet<LinkId> = owed.into_iter().filter(|link| links.client_address(*link).is_some()).collect();
-        owed.iter().for_each(|link| out.rest(*link));
+        for link in &owed {
+            let was_held = self.rare.get_mut().is_some_and(|rare| rare.writes.hold(*link));
+            if !was_held && !links.is_resting(*link) {
+                out.rest(*link);
+            }
+        }
         owed
     }
 

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use common::address::{AnswerAddress, Neighbor, canonical};
 use common::dialect::Dialect;
-use common::disk::{Job, JobDone};
+use common::disk::{CommitFailure, Job, JobDone};
 use common::event::EventKind;
 use common::exchange::{Exchange, Heard, Outside, purpose_of};
 use common::features::Features;
@@ -210,6 +210,7 @@ impl Driver {
             keeps_members: part.keeps_members,
             shares,
             share_bytes_per_second,
+            written: (ttl % 4 != 3).then(Arc::default),
             answer_networks: ["127.0.0.0/8"].iter().take(reader.below(2)).flat_map(|text| text.parse()).collect(),
             ..Config::default()
         };
@@ -516,7 +517,11 @@ impl Driver {
                 let read = self.giving.read_hashes(reader, &job);
                 Some(JobDone::HashesRead { link, fetch, first, read })
             }
-            Job::Commit(_) => Some(JobDone::Committed(Ok(()))),
+            Job::Commit(_) => Some(JobDone::Committed(match reader.byte() % 8 {
+                0 => Err(CommitFailure::Full("the input says so".to_owned())),
+                1 => Err(CommitFailure::Failed("the input says so".to_owned())),
+                _ => Ok(()),
+            })),
             Job::Free(_) => None,
         };
         if let Some(done) = done {
@@ -548,6 +553,12 @@ impl Driver {
     fn leave(&mut self) {
         self.has_left = true;
         self.tell(Input::Leave);
+        // Who has written is told what came of it first.
+        while let Some(place) = self.jobs.iter().position(|job| matches!(job, Job::Commit(_))) {
+            self.jobs.remove(place);
+            self.tell(Input::Disk(JobDone::Committed(Ok(()))));
+        }
+        assert_eq!(self.mind.holding("writes_waiting_bytes"), Some(0), "somebody is told nothing");
         assert!(self.open.is_empty(), "it leaves and keeps {:?}", self.open);
     }
 
@@ -572,7 +583,7 @@ impl Driver {
                     self.sharing.look_at_job(&job, &self.jobs);
                     let is_last = self.has_left && matches!(job, Job::KeepMembers(_));
                     let is_same = |other: &Job| match (other, &job) {
-                        (Job::KeepMembers(_), Job::KeepMembers(_)) => true,
+                        (Job::KeepMembers(_), Job::KeepMembers(_)) | (Job::Commit(_), Job::Commit(_)) => true,
                         _ => *other == job,
                     };
                     assert!(is_last || !self.jobs.iter().any(is_same), "{job:?} is to be done twice at once");

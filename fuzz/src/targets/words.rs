@@ -3,6 +3,7 @@
 //! There are few of each, so that one input names the same ones again and again.
 
 mod contents;
+mod writes;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -194,12 +195,17 @@ fn goodbye(reader: &mut Reader<'_>) -> Goodbye {
 const KINDS: u8 = 18;
 /// From this choice on it is about contents.
 const OF_CONTENTS: u8 = 13 * KINDS;
+/// And from this one about writes.
+const OF_WRITES: u8 = 12 * KINDS;
 
 /// Anything that can be said.
 pub(super) fn message(reader: &mut Reader<'_>) -> Message {
     let choice = reader.byte();
     if let Some(which) = choice.checked_sub(OF_CONTENTS) {
         return contents::message(reader, which);
+    }
+    if let Some(which) = choice.checked_sub(OF_WRITES) {
+        return writes::message(reader, which);
     }
     let variety = choice / KINDS;
     match choice % KINDS {

@@ -95,6 +95,12 @@ impl Writers {
         resumed
     }
 
+    /// A client rests from now on, whatever room there is. Whether it did before.
+    pub(super) fn hold(&mut self, link: LinkId) -> bool {
+        self.read.remove(&(self.shares.of(link), link));
+        self.rests.insert(link, true).unwrap_or_default()
+    }
+
     /// Whether a client rests.
     pub(super) fn holds(&self, link: LinkId) -> bool {
         self.rests.get(&link).copied().unwrap_or_default()
