@@ -1,0 +1,113 @@
+//! Bytes that are not what was written: what was written last is found, or what was there before a commit that was not whole,
+//! or nothing is taken. Never is there what nobody has written.
+
+use super::*;
+
+const TIMES: usize = 1_000;
+
+/// What was closed was whole: nothing but the last state is taken.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Ending {
+    Closed,
+    Killed,
+}
+
+/// Opens what is damaged. Whether it was taken.
+fn is_taken(bytes: Vec<u8>, states: &[WrittenData], ending: Ending, what: &str) -> bool {
+    let place = MemoryPlace::with(bytes.clone());
+    match open_at(&place) {
+        Ok(opened) => {
+            let allowed = if ending == Ending::Closed { &states[states.len() - 1..] } else { states };
+            assert!(allowed.contains(&opened.written), "{ending:?} {what}: {:?}", opened.start);
+            let changes = [put("after", "all")];
+            let mut database = opened.database;
+            // What could be read can be written to.
+            database.commit(&changes).unwrap();
+            database.close().unwrap();
+            assert!(open_at(&place).unwrap().written == after(&opened.written, &changes), "{ending:?} {what}");
+            true
+        }
+        Err(error) => {
+            assert!(matches!(error, OpenError::Damaged(_) | OpenError::Foreign(_) | OpenError::Newer(_)), "{error:?}");
+            assert_eq!(place.bytes(), bytes, "nothing is changed");
+            false
+        }
+    }
+}
+
+#[test]
+fn a_database_with_one_byte_changed_is_what_it_was_or_refused() {
+    for ending in [Ending::Closed, Ending::Killed] {
+        let (place, states) = with_history(ending == Ending::Closed);
+        let whole = place.bytes();
+        let mut numbers = Numbers(7);
+        let mut taken_count = 0;
+        for time in 0..TIMES {
+            let mut bytes = whole.clone();
+            // Each byte of the header, and many others.
+            let at = if time < 320 { time } else { numbers.below(bytes.len()) };
+            bytes[at] ^= 1 << numbers.below(8);
+            taken_count += usize::from(is_taken(bytes, &states, ending, &format!("byte {at}")));
+        }
+        assert!(taken_count > 0 && taken_count < TIMES, "{ending:?}: {taken_count}");
+    }
+}
+
+#[test]
+fn a_database_that_was_cut_is_what_it_was_or_refused() {
+    for ending in [Ending::Closed, Ending::Killed] {
+        let (place, states) = with_history(ending == Ending::Closed);
+        let whole = place.bytes();
+        let mut numbers = Numbers(8);
+        for time in 0..TIMES {
+            // At the edges of pages too.
+            let at = if time % 4 == 0 { numbers.below(whole.len()) / 4096 * 4096 } else { numbers.below(whole.len()) };
+            if at > 0 {
+                is_taken(whole[..at].to_vec(), &states, ending, &format!("cut at {at}"));
+            }
+        }
+        assert!(is_taken(whole, &states, ending, "whole"));
+    }
+}
+
+#[test]
+fn what_is_no_database_is_refused_in_words() {
+    let refused = |bytes: &[u8]| open_at(&MemoryPlace::with(bytes.to_vec())).unwrap_err().to_string();
+    assert!(refused(b"tea green\n").starts_with("it is not a database of a servent"));
+    assert!(refused(&[0; 100_000]).starts_with("it is not a database of a servent"));
+    assert!(refused(b"redb").starts_with("it is not a database of a servent"));
+}
+
+#[test]
+fn what_another_program_or_a_later_servent_has_written_is_refused_in_words() {
+    let made_by = |make: &dyn Fn(&redb::WriteTransaction)| {
+        let storage = MemoryStorage::of(Vec::new(), &Arc::default());
+        let handle = Handle::open(&(Arc::clone(&storage) as Arc<dyn Storage>), Fault::default()).unwrap();
+        let transaction = handle.redb.begin_write().unwrap();
+        make(&transaction);
+        transaction.commit().unwrap();
+        handle.redb.close().unwrap();
+        open_at(&MemoryPlace::with(storage.bytes())).map(|opened| opened.written).map_err(|error| error.to_string())
+    };
+    const OTHER: redb::TableDefinition<&str, u64> = redb::TableDefinition::new("other");
+    const ABOUT: redb::TableDefinition<&str, u64> = redb::TableDefinition::new("about");
+    const VALUES: redb::TableDefinition<&str, u64> = redb::TableDefinition::new("values");
+    assert_eq!(made_by(&|transaction| tables::make(transaction).unwrap()), Ok(WrittenData::default()));
+    let other = made_by(&|transaction| drop(transaction.open_table(OTHER).unwrap()));
+    assert!(other.unwrap_err().starts_with("it is not a database of a servent"));
+    let more = made_by(&|transaction| {
+        tables::make(transaction).unwrap();
+        transaction.open_table(OTHER).unwrap();
+    });
+    assert!(more.unwrap_err().contains("it has a table `other`"));
+    let newer = made_by(&|transaction| {
+        tables::make(transaction).unwrap();
+        transaction.open_table(ABOUT).unwrap().insert("format", tables::FORMAT + 1).unwrap();
+    });
+    assert_eq!(newer.unwrap_err(), "it is of a newer format: 2, and this servent knows 1");
+    let odd = made_by(&|transaction| {
+        transaction.open_table(ABOUT).unwrap().insert("format", tables::FORMAT).unwrap();
+        transaction.open_table(VALUES).unwrap();
+    });
+    assert!(odd.unwrap_err().starts_with("it is not a database of a servent"));
+}

@@ -1,0 +1,207 @@
+//! A disk without room, one that fails, and a machine that stops between any two steps.
+
+use super::*;
+
+/// How many places are left to which a write does not come is unknown: enough for whatever a commit takes.
+const STEPS: i64 = 60;
+
+fn bytes_of_value(kilobytes: usize) -> String {
+    "x".repeat(kilobytes * 1024)
+}
+
+#[test]
+fn what_there_is_no_room_for_is_refused_and_later_changes_are_kept() {
+    let (place, states) = with_history(true);
+    let Opened { written, mut database, .. } = open_at(&place).unwrap();
+    assert_eq!(Some(&written), states.last());
+    place.days.room.store(place.bytes().len() as u64, Ordering::Relaxed);
+    for _ in 0..3 {
+        let refused = database.commit(&[put("large", &bytes_of_value(900)), put("tea", "green")]);
+        assert!(matches!(refused, Err(CommitFailure::Full(_))), "{refused:?}");
+    }
+    // What is there already can be deleted, and what is small has room.
+    database.commit(&[put("small", "1")]).unwrap();
+    place.days.room.store(u64::MAX, Ordering::Relaxed);
+    database.commit(&[put("large", &bytes_of_value(900))]).unwrap();
+    database.close().unwrap();
+    let expected = after(&written, &[put("small", "1"), put("large", &bytes_of_value(900))]);
+    let opened = open_at(&place).unwrap();
+    assert_eq!((opened.written, opened.start), (expected, StartKind::AsLeft));
+}
+
+#[test]
+fn wherever_the_room_ends_in_a_commit_all_of_it_is_there_or_nothing() {
+    let changes = [put("key 1", "other"), hide("key 2"), put("large", &bytes_of_value(300)), forget("key 3")];
+    let (mut kept, mut refused) = (0, 0);
+    for writes in 0..STEPS {
+        let (place, _) = with_history(true);
+        let Opened { written, mut database, .. } = open_at(&place).unwrap();
+        // So that what is judged is the commit and not the first opening.
+        database.commit(&[put("warm", "up")]).unwrap();
+        let written = after(&written, &[put("warm", "up")]);
+        Days::set(&place.days.writes_with_room, writes);
+        let committed = database.commit(&changes);
+        Days::set(&place.days.writes_with_room, i64::MAX);
+        let expected = match committed {
+            Ok(()) => {
+                kept += 1;
+                after(&written, &changes)
+            }
+            Err(CommitFailure::Full(_)) => {
+                refused += 1;
+                written
+            }
+            Err(failed) => panic!("{failed:?}"),
+        };
+        let found = look::look_into(&(Arc::clone(place.current.lock().unwrap().as_ref().unwrap()) as _)).unwrap();
+        assert_eq!(found.written, expected, "{writes}");
+        database.commit(&[put("later", "1")]).unwrap();
+        drop(database);
+        let opened = open_at(&place).unwrap();
+        assert_eq!(opened.written, after(&expected, &[put("later", "1")]), "{writes}");
+    }
+    assert!(kept > 3 && refused > 3, "{kept} {refused}");
+}
+
+#[test]
+fn after_a_sync_that_failed_not_a_byte_is_written_and_the_next_start_writes_all_anew() {
+    for syncs in 0..3 {
+        let (place, _) = with_history(true);
+        let Opened { written, mut database, .. } = open_at(&place).unwrap();
+        Days::set(&place.days.syncs_that_go_well, syncs);
+        let mut expected = vec![written];
+        let failed = loop {
+            let changes = [put("count", &expected.len().to_string())];
+            expected.push(after(expected.last().unwrap(), &changes));
+            if let Err(failure) = database.commit(&changes) {
+                break failure;
+            }
+        };
+        assert_eq!(failed, CommitFailure::Failed("the disk has failed".to_owned()));
+        Days::set(&place.days.syncs_that_go_well, i64::MAX);
+        let (bytes, count) = (place.bytes(), place.days.changes_count.load(Ordering::Relaxed));
+        assert!(matches!(database.commit(&[put("more", "")]), Err(CommitFailure::Failed(_))));
+        drop(database);
+        assert!(place.bytes() == bytes, "{syncs}");
+        assert_eq!(
+            place.days.changes_count.load(Ordering::Relaxed),
+            count,
+            "{syncs}: nothing is written, and nothing synced"
+        );
+        let before = Arc::clone(place.current.lock().unwrap().as_ref().unwrap());
+        let opened = open_at(&place).unwrap();
+        // The commit that failed may be there.
+        assert!(expected[expected.len() - 2..].contains(&opened.written), "{syncs}");
+        if syncs > 0 {
+            assert_eq!(opened.start, StartKind::NotClosed);
+            assert!(!Arc::ptr_eq(&before, place.current.lock().unwrap().as_ref().unwrap()));
+            assert!(before.bytes() == bytes, "what was there stays as it was");
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_written_anew_is_served_and_takes_no_more() {
+    let (place, states) = with_history(false);
+    let before = place.bytes();
+    for is_narrow in [true, false] {
+        place.days.is_narrow.store(is_narrow, Ordering::Relaxed);
+        place.days.room.store(8_192, Ordering::Relaxed);
+        let Opened { written, mut database, start, read_only } = open_at(&place).unwrap();
+        assert_eq!((Some(&written), start), (states.last(), StartKind::NotClosed));
+        assert!(read_only.is_some());
+        assert!(matches!(database.commit(&[put("tea", "green")]), Err(CommitFailure::Failed(_))));
+        drop(database);
+        assert!(place.bytes() == before);
+    }
+    place.days.is_narrow.store(false, Ordering::Relaxed);
+    place.days.room.store(u64::MAX, Ordering::Relaxed);
+    let opened = open_at(&place).unwrap();
+    assert_eq!((opened.read_only, Some(&opened.written)), (None, states.last()));
+}
+
+#[test]
+fn a_database_that_is_twice_as_large_as_what_it_holds_is_made_smaller_if_there_is_room() {
+    let place = MemoryPlace::default();
+    let mut database = open_at(&place).unwrap().database;
+    let (large, mut expected) = (bytes_of_value(500), WrittenData::default());
+    for number in 0..24 {
+        let changes = [put(&format!("key {number}"), &large)];
+        database.commit(&changes).unwrap();
+        expected = after(&expected, &changes);
+    }
+    // What is at the end stays, so that the file cannot be cut.
+    let changes: Vec<StoreChange> = (0..23).map(|number| forget(&format!("key {number}"))).collect();
+    database.commit(&changes).unwrap();
+    let expected = after(&expected, &changes);
+    database.close().unwrap();
+    let before = place.bytes();
+    assert!(before.len() as u64 > COMPACTED_BYTES_MIN, "{}", before.len());
+    for room in [8_192, 500_000] {
+        place.days.room.store(room, Ordering::Relaxed);
+        let opened = open_at(&place).unwrap();
+        assert!(matches!(opened.start, StartKind::NotCompacted(_)), "{:?}", opened.start);
+        assert_eq!((opened.read_only, &opened.written), (None, &expected));
+        assert!(place.bytes() == before, "it is as it was");
+    }
+    place.days.room.store(u64::MAX, Ordering::Relaxed);
+    let opened = open_at(&place).unwrap();
+    let StartKind::Compacted { before: was, after: is } = opened.start else { panic!("{:?}", opened.start) };
+    assert!(was == before.len() as u64 && is == place.bytes().len() as u64 && is <= was / 2, "{was} {is}");
+    assert_eq!(opened.written, expected);
+    drop(opened.database);
+    let opened = open_at(&place).unwrap();
+    assert_eq!((opened.start, opened.written), (StartKind::AsLeft, expected));
+}
+
+/// The machine stops after any step, and of what was not synced any sectors of 512 bytes are on the disk.
+#[test]
+fn wherever_the_machine_stops_what_was_acknowledged_is_there_and_in_order() {
+    let place = MemoryPlace::default();
+    let mut database = open_at(&place).unwrap().database;
+    let mut durable = place.bytes();
+    place.days.take_events();
+    let (mut states, mut numbers) = (vec![WrittenData::default()], Numbers(9));
+    for number in 0..10 {
+        let changes = [
+            put(&format!("key {}", number % 4), &bytes_of_value(number % 3)),
+            put("count", &number.to_string()),
+            hide(&format!("key {}", (number + 1) % 4)),
+        ];
+        let acknowledged = states.len() - 1;
+        states.push(after(&states[acknowledged], &changes));
+        database.commit(&changes).unwrap();
+        let events = place.days.take_events();
+        assert!(matches!(events.last(), Some(DiskEvent::Synced)), "what is acknowledged is synced");
+        for end in 0..events.len() {
+            for _ in 0..4 {
+                let torn = torn(&durable, &events[..end], &mut numbers);
+                let opened = open_at(&MemoryPlace::with(torn)).unwrap();
+                assert!(states[acknowledged..].contains(&opened.written), "commit {number}, step {end}");
+            }
+        }
+        durable = place.bytes();
+        assert_eq!(Some(&open_at(&MemoryPlace::with(durable.clone())).unwrap().written), states.last());
+    }
+}
+
+/// What is on a disk on which this was there for sure, and then this was done.
+fn torn(durable: &[u8], events: &[DiskEvent], numbers: &mut Numbers) -> Vec<u8> {
+    let since = events.iter().rposition(|event| matches!(event, DiskEvent::Synced)).map_or(0, |last| last + 1);
+    let mut bytes = durable.to_vec();
+    for (place, event) in events.iter().enumerate() {
+        match event {
+            DiskEvent::Resized(count) => bytes.resize(*count as usize, 0),
+            DiskEvent::Synced => {}
+            DiskEvent::Written(offset, written) => {
+                for (number, sector) in written.chunks(512).enumerate() {
+                    let at = *offset as usize + number * 512;
+                    if place < since || numbers.below(2) == 0 {
+                        bytes[at..at + sector.len()].copy_from_slice(sector);
+                    }
+                }
+            }
+        }
+    }
+    bytes
+}

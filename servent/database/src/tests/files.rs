@@ -1,0 +1,95 @@
+//! Databases in files.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use super::*;
+
+#[test]
+fn what_is_committed_is_there_at_the_next_start() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("north.db");
+    let mut opened = open(&path).unwrap();
+    assert_eq!(opened.start, StartKind::Made);
+    opened.database.commit(&[put("tea", "green"), put("milk", ""), publish("farol", "at dusk")]).unwrap();
+    opened.database.commit(&[put("tea", "red"), hide("coffee")]).unwrap();
+    let changes = [put("tea", "red"), put("milk", ""), publish("farol", "at dusk"), hide("coffee")];
+    let expected = after(&WrittenData::default(), &changes);
+    let look = look_at(&path).unwrap();
+    assert_eq!((&look.written, look.is_closed), (&expected, false), "also while it is in use");
+    opened.database.close().unwrap();
+    assert!(look_at(&path).unwrap().is_closed);
+    let opened = open(&path).unwrap();
+    assert_eq!((opened.start, opened.written), (StartKind::AsLeft, expected));
+}
+
+#[test]
+fn two_have_no_database_together_by_whatever_path() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("north.db");
+    let linked = directory.path().join("link.db");
+    symlink(&path, &linked).unwrap();
+    let opened = open(&path).unwrap();
+    for path in [&path, &linked] {
+        assert!(matches!(open(path), Err(OpenError::InUse)));
+    }
+    drop(opened);
+    assert!(open(&linked).is_ok());
+}
+
+/// What was written anew is locked before it is in the place of what was there.
+#[test]
+fn a_database_that_was_written_anew_is_in_use_as_well() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("north.db");
+    let (place, states) = with_history(false);
+    fs::write(&path, place.bytes()).unwrap();
+    let opened = open(&path).unwrap();
+    assert_eq!((opened.start, Some(&opened.written)), (StartKind::NotClosed, states.last()));
+    assert!(matches!(open(&path), Err(OpenError::InUse)));
+    assert!(!beside(&path).exists());
+}
+
+#[test]
+fn what_a_killed_start_has_left_beside_is_no_trouble_and_what_one_is_making_is_left_to_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("north.db");
+    fs::write(beside(&path), "half of a database").unwrap();
+    let other = fs::File::open(beside(&path)).unwrap();
+    other.try_lock().unwrap();
+    assert!(matches!(open(&path), Err(OpenError::InUse)));
+    assert_eq!(fs::read(beside(&path)).unwrap(), b"half of a database");
+    drop(other);
+    assert_eq!(open(&path).unwrap().start, StartKind::Made);
+    assert!(!beside(&path).exists());
+    fs::create_dir(beside(&path)).unwrap();
+    assert_eq!(open(&path).unwrap().start, StartKind::AsLeft, "nobody needs it");
+}
+
+#[test]
+fn an_empty_file_is_a_database_in_which_nothing_is_and_what_is_no_file_is_none() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("north.db");
+    fs::write(&path, "").unwrap();
+    assert!(look_at(&path).is_err());
+    assert_eq!(open(&path).unwrap().start, StartKind::Made);
+    assert_eq!(open(directory.path()).unwrap_err().to_string(), "it is not a database of a servent: it is a directory");
+    assert!(matches!(open(Path::new("/dev/null")), Err(OpenError::Foreign(_))));
+    assert!(matches!(open(&directory.path().join("nowhere/north.db")), Err(OpenError::Io(_))));
+    let mut permissions = fs::metadata(&path).unwrap().permissions();
+    permissions.set_readonly(true);
+    fs::set_permissions(&path, permissions).unwrap();
+    assert!(matches!(open(&path), Err(OpenError::Io(_))), "also for root");
+}
+
+/// A servent that is killed before anything is written has not changed it.
+#[test]
+fn whoever_only_reads_leaves_a_database_as_it_was() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("north.db");
+    let (place, _) = with_history(true);
+    fs::write(&path, place.bytes()).unwrap();
+    drop(open(&path).unwrap());
+    look_at(&path).unwrap();
+    assert!(fs::read(&path).unwrap() == place.bytes());
+}
