@@ -1,6 +1,8 @@
 //! What becomes of a database on days that are not like others: on a disk in memory that has no room, fails or is cut off, and
 //! in files.
 
+#![expect(clippy::cast_possible_truncation, reason = "what is in memory here is small")]
+
 mod damage;
 mod faults;
 mod files;

@@ -13,8 +13,8 @@ enum Ending {
 }
 
 /// Opens what is damaged. Whether it was taken.
-fn is_taken(bytes: Vec<u8>, states: &[WrittenData], ending: Ending, what: &str) -> bool {
-    let place = MemoryPlace::with(bytes.clone());
+fn is_taken(bytes: &[u8], states: &[WrittenData], ending: Ending, what: &str) -> bool {
+    let place = MemoryPlace::with(bytes.to_vec());
     match open_at(&place) {
         Ok(opened) => {
             let allowed = if ending == Ending::Closed { &states[states.len() - 1..] } else { states };
@@ -47,7 +47,7 @@ fn a_database_with_one_byte_changed_is_what_it_was_or_refused() {
             // Each byte of the header, and many others.
             let at = if time < 320 { time } else { numbers.below(bytes.len()) };
             bytes[at] ^= 1 << numbers.below(8);
-            taken_count += usize::from(is_taken(bytes, &states, ending, &format!("byte {at}")));
+            taken_count += usize::from(is_taken(&bytes, &states, ending, &format!("byte {at}")));
         }
         assert!(taken_count > 0 && taken_count < TIMES, "{ending:?}: {taken_count}");
     }
@@ -63,10 +63,10 @@ fn a_database_that_was_cut_is_what_it_was_or_refused() {
             // At the edges of pages too.
             let at = if time % 4 == 0 { numbers.below(whole.len()) / 4096 * 4096 } else { numbers.below(whole.len()) };
             if at > 0 {
-                is_taken(whole[..at].to_vec(), &states, ending, &format!("cut at {at}"));
+                is_taken(&whole[..at], &states, ending, &format!("cut at {at}"));
             }
         }
-        assert!(is_taken(whole, &states, ending, "whole"));
+        assert!(is_taken(&whole, &states, ending, "whole"));
     }
 }
 

@@ -63,6 +63,58 @@ fn wherever_the_room_ends_in_a_commit_all_of_it_is_there_or_nothing() {
     assert!(kept > 3 && refused > 3, "{kept} {refused}");
 }
 
+/// It may be part of what was written before there was no room.
+#[test]
+fn whether_changes_are_there_all_the_same_is_seen_by_each_of_them() {
+    let (place, _) = with_history(true);
+    let mut database = open_at(&place).unwrap().database;
+    let changes = [
+        put("a", "1"),
+        put("a", "2"),
+        hide("b"),
+        put("c", "3"),
+        forget("c"),
+        publish("d", "at dusk"),
+        publish("e", ""),
+        StoreChange::Unpublish { name: FileName::new(b"e").unwrap() },
+    ];
+    database.commit(&changes).unwrap();
+    let handle = database.opened().unwrap();
+    let is_there = |changes: &[StoreChange]| tables::is_as_after(&handle.redb, changes).unwrap();
+    assert!(is_there(&changes));
+    let missing = [
+        put("a", "1"),
+        hide("a"),
+        forget("a"),
+        put("b", ""),
+        forget("b"),
+        put("c", "3"),
+        hide("c"),
+        publish("d", ""),
+        publish("e", ""),
+        StoreChange::Unpublish { name: FileName::new(b"d").unwrap() },
+    ];
+    for change in missing {
+        assert!(!is_there(&[put("a", "2"), change.clone()]), "{change:?}");
+    }
+}
+
+/// redb has a memory of its own for what has failed, but not for all.
+#[test]
+fn after_any_fault_nothing_goes_by_the_guard() {
+    use redb::StorageBackend;
+    for failure in [CommitFailure::Full(String::new()), CommitFailure::Failed(String::new())] {
+        let days = Arc::default();
+        let guard = Guard { storage: MemoryStorage::of(vec![0; 9], &days), fault: Fault::default() };
+        guard.write(0, b"tea").unwrap();
+        guard.fault.set(failure.clone());
+        assert!(guard.write(3, b"tea").is_err() && guard.set_len(1).is_err() && guard.sync_data().is_err());
+        assert_eq!(days.changes_count.load(Ordering::Relaxed), 1);
+        guard.fault.set(CommitFailure::Failed("later".to_owned()));
+        assert_eq!(guard.fault.get(), Some(failure), "the first counts");
+    }
+}
+
 #[test]
 fn after_a_sync_that_failed_not_a_byte_is_written_and_the_next_start_writes_all_anew() {
     for syncs in 0..3 {
