@@ -209,6 +209,8 @@ impl Overlay {
                 self.rooms.end_calls(now, out);
                 self.on_calls_over(now, out);
                 self.rooms.on_leave(now, self.random(now), out);
+                // There are no turns any more for what is on the disk already.
+                self.show_written(now, out);
             }
         }
         if self.rooms.rare.get().is_some() {

@@ -327,6 +327,21 @@ fn ten_thousand_writes_are_two_commits_and_are_told_in_pieces_and_in_order() {
     );
 }
 
+#[test]
+fn what_is_on_the_disk_when_a_servent_leaves_and_was_not_told_is_told_at_once() {
+    let mut mind = keeping();
+    let link = writer(&mut mind);
+    for sequence in 1..=3_000 {
+        write(&mut mind, link, sequence, put(&format!("k{sequence}"), "v"));
+    }
+    committed(&mut mind);
+    assert_eq!(committed(&mut mind).len(), 1_024, "the others have the next turns");
+    let out = mind.tell(Input::Leave);
+    assert_eq!(out.first(), Some(&Output::Rest { link }));
+    let told = (1_026..=3_000).map(|sequence| written(link, sequence, WriteOutcome::Stored));
+    assert!(out[1..].iter().eq(told.chain(goodbye(link, Goodbye::Leaving)).collect::<Vec<_>>().iter()));
+}
+
 // ---- keys that are watched ----
 
 fn watch(mind: &mut Mind, link: LinkId, sequence: u64, key_text: &str) -> Vec<Output> {
