@@ -21,3 +21,4 @@ mod stories;
 mod support;
 #[path = "../../../../common/tests/support/told.rs"]
 mod told;
+mod writes;
