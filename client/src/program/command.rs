@@ -379,13 +379,11 @@ fn without_blanks(line: &[u8]) -> &[u8] {
 /// Which file is to be published, and what is said of it.
 fn read_publish(line: &[u8]) -> Result<Change, String> {
     let word = |line| first_quoted_word(line).map_err(|error| error.to_string());
-    let mut first = word(line)?;
-    if let Some((word_before, rest)) = &first
-        && word_before == b"--"
-    {
-        first = word(rest)?;
+    let (mut first, mut rest) = word(line)?;
+    if first.as_deref() == Some(b"--") {
+        (first, rest) = word(rest)?;
     }
-    let Some((name, rest)) = first else {
+    let Some(name) = first else {
         return Err("publish takes the name of a file, such as: publish barra.mp4 -d at dusk".to_owned());
     };
     let text = match without_blanks(rest) {

@@ -13,8 +13,8 @@ pub(crate) enum QuoteError {
     Backslash,
 }
 
-/// The first word, and what of the line is behind it, from the first that is no blank.
-pub(crate) fn first_quoted_word(line: &[u8]) -> Result<Option<(Vec<u8>, &[u8])>, QuoteError> {
+/// The first word, if there is one, and what of the line is behind it, from the first that is no blank.
+pub(crate) fn first_quoted_word(line: &[u8]) -> Result<(Option<Vec<u8>>, &[u8]), QuoteError> {
     let blanks = |line: &[u8]| line.iter().take_while(|byte| is_blank(**byte)).count();
     let line = line.get(blanks(line)..).unwrap_or_default();
     let mut quote = None;
@@ -34,7 +34,7 @@ pub(crate) fn first_quoted_word(line: &[u8]) -> Result<Option<(Vec<u8>, &[u8])>,
     }
     let (word, rest) = line.split_at_checked(end).unwrap_or_default();
     let rest = rest.get(blanks(rest)..).unwrap_or_default();
-    Ok(quoted_words(word)?.pop().map(|word| (word, rest)))
+    Ok((quoted_words(word)?.pop(), rest))
 }
 
 fn is_blank(byte: u8) -> bool {
@@ -84,10 +84,10 @@ mod tests {
             (b"''", b"", b""),
             (b"farol", b"farol", b""),
         ] {
-            let found = first_quoted_word(line).unwrap().unwrap();
-            assert_eq!(found, (word.to_vec(), rest), "{}", String::from_utf8_lossy(line));
+            let found = first_quoted_word(line).unwrap();
+            assert_eq!(found, (Some(word.to_vec()), rest), "{}", String::from_utf8_lossy(line));
         }
-        assert_eq!(first_quoted_word(b" \t"), Ok(None));
+        assert_eq!(first_quoted_word(b" \t"), Ok((None, &b""[..])));
         assert_eq!(first_quoted_word(b"'a b"), Err(QuoteError::Open('\'')));
         assert_eq!(first_quoted_word(b"a\\"), Err(QuoteError::Backslash));
     }
