@@ -36,9 +36,10 @@ const WRITES: u64 = 3_000;
 const TIME: Duration = Duration::from_secs(2);
 /// The first write has the database opened.
 const WARM_UP: u64 = 10;
-/// What is kept where a start is measured, in pieces: with its keys it is the most that a servent keeps, and no more.
-const KEPT_VALUES: u64 = 4_096;
-const KEPT_VALUE_BYTES: usize = 64 * 1024 - 20;
+/// What is kept where a start is measured: values of a length, and how many there are. With their keys they are nearly the
+/// most that a servent keeps, in bytes or in both.
+const LONG_KEPT: (usize, u64) = (60_000, 4_470);
+const SHORT_KEPT: (usize, u64) = (236, 1_000_000);
 /// So long each sync takes of a disk that is slow.
 const SLOW_SYNC: Duration = Duration::from_secs(1);
 /// The same where few queries are asked otherwise.
@@ -132,10 +133,23 @@ const SLOW_TARGET: Bound = Bound::AtMost(Of::Value, 5.0);
 
 /// `writes-start`: a servent starts with as much as may be kept; beside its file, read and hashed.
 pub fn start(options: &Options) -> anyhow::Result<Vec<BenchRow>> {
-    let name = "writes-start";
+    start_with(options, "writes-start", LONG_KEPT, &[Bound::AtMost(Of::Ratio, 2.0)])
+}
+
+/// `writes-start-short`: the same with as many keys as may be kept.
+pub fn start_short(options: &Options) -> anyhow::Result<Vec<BenchRow>> {
+    start_with(options, "writes-start-short", SHORT_KEPT, &[])
+}
+
+fn start_with(
+    options: &Options,
+    name: &'static str,
+    (value_bytes, values): (usize, u64),
+    targets: &[Bound],
+) -> anyhow::Result<Vec<BenchRow>> {
     let Some(place) = DiskPlace::make()? else { return Ok(vec![BenchRow::not_measured(name, "ms", NO_DISK)]) };
-    let path = filled(&place, options.queries(KEPT_VALUES))?;
-    of_rounds(name, "ms", options.rounds(ROUNDS), &[Bound::AtMost(Of::Ratio, 2.0)], || {
+    let path = filled(&place, value_bytes, options.queries(values))?;
+    of_rounds(name, "ms", options.rounds(ROUNDS), targets, || {
         let started = Instant::now();
         let servent = keeping(&path)?;
         let ours = started.elapsed();
@@ -148,11 +162,11 @@ pub fn start(options: &Options) -> anyhow::Result<Vec<BenchRow>> {
     })
 }
 
-/// A database in which so many long values were written, as a servent leaves it.
-fn filled(place: &DiskPlace, values: u64) -> anyhow::Result<PathBuf> {
+/// A database in which so many values of a length were written, as a servent leaves it.
+fn filled(place: &DiskPlace, value_bytes: usize, values: u64) -> anyhow::Result<PathBuf> {
     let path = place.fresh("store.db")?;
     let servent = keeping(&path)?;
-    let mut writers = Writers::connect(servent.address(), WRITERS, KEPT_VALUE_BYTES)?;
+    let mut writers = Writers::connect(servent.address(), WRITERS, value_bytes)?;
     let amount = Amount::Queries(values);
     let loaded = load(&mut writers, &LoadPlan { in_flight: WRITERS, warm_up: 0, amount, until: Until::Told(1) })?;
     ensure!((loaded.count, loaded.lost) == (values, 0), "{} of {values} values are kept", loaded.count);
