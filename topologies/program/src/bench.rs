@@ -216,7 +216,10 @@ pub const BENCHMARKS: &[Benchmark] = &[
         measure: writes::one,
     },
     Benchmark {
-        rows: &[("writes-many", "changes a second that 64 clients have kept; floor: 64 records appended, fdatasync")],
+        rows: &[
+            ("writes-many", "changes a second that 64 clients have kept; floor: 64 records appended, fdatasync"),
+            ("writes-many-asked", "the same beside a program that appends and syncs what 64 clients send it"),
+        ],
         when: When::Always,
         measure: writes::many,
     },

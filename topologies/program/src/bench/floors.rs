@@ -10,6 +10,7 @@ pub mod append;
 pub mod asking;
 pub mod file;
 pub mod flood;
+pub mod keep;
 pub mod links;
 pub mod relay;
 pub mod wait;
@@ -47,6 +48,8 @@ enum FloorKind {
     Send(file::Options),
     /// Reads and hashes a file
     Hash(file::Options),
+    /// Keeps what comes in a file
+    Keep(keep::Options),
 }
 
 /// The first word of its command line.
@@ -58,6 +61,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     match &options.kind {
         FloorKind::Relay(options) => relay::run(options),
         FloorKind::Flood(options) => flood::run(options),
+        FloorKind::Keep(options) => keep::run(options),
         FloorKind::Send(options) => file::run(options, file::send),
         FloorKind::Hash(options) => file::run(options, |_, path| file::read_and_hash(path)),
     }

@@ -17,7 +17,7 @@ use topologies::fleet::{Servent, program};
 
 use super::super::Options;
 use super::super::disk_place::{DiskPlace, NO_DISK};
-use super::super::floors::{Floor, append, file};
+use super::super::floors::{Floor, append, file, keep};
 use super::super::load::{Amount, Asks, LoadEvent, LoadPlan, Loaded, Until, load, micros};
 use super::super::real::ClientAsker;
 use super::super::row::{BenchRow, Bound, Of};
@@ -64,17 +64,38 @@ pub fn one(options: &Options) -> anyhow::Result<Vec<BenchRow>> {
     })
 }
 
-/// `writes-many`: 64 clients write; beside commits of as many records.
+/// `writes-many` and `writes-many-asked`: 64 clients write; beside commits of as many records, and beside a program that
+/// appends and syncs what as many clients send it.
 pub fn many(options: &Options) -> anyhow::Result<Vec<BenchRow>> {
+    let names = ["writes-many", "writes-many-asked"];
     let Some(place) = DiskPlace::make()? else {
-        return Ok(vec![BenchRow::not_measured("writes-many", "k/s", NO_DISK)]);
+        return Ok(names.map(|name| BenchRow::not_measured(name, "k/s", NO_DISK)).to_vec());
     };
-    of_rounds("writes-many", "k/s", options.rounds(ROUNDS), &[Bound::AtLeast(Of::Ratio, 0.4)], || {
-        let amount = options.amount(TIME);
+    let amount = options.amount(TIME);
+    let [mut bare, mut asked] = [const { Vec::new() }; 2];
+    let mut lost = 0;
+    for _ in 0..options.rounds(ROUNDS) {
         let (ours, record_bytes) = written(&place, WRITERS, amount)?;
+        lost += ours.lost;
         let floor = append::append(&place.fresh("records")?, record_bytes, WRITERS, amount)?;
-        Ok(((ours.rate() / 1e3, floor.rate() / 1e3), ours.lost))
-    })
+        bare.push((ours.rate() / 1e3, floor.rate() / 1e3));
+        let floor = asked_to_append(&place.fresh("records")?, record_bytes, amount)?;
+        asked.push((ours.rate() / 1e3, floor.rate() / 1e3));
+    }
+    // Both rows are about the same writes of ours.
+    let row = |name, pairs: &[(f64, f64)]| whole(BenchRow::of_pairs(name, "k/s", pairs, lost));
+    let [bare, asked] = [row(names[0], &bare)?, row(names[1], &asked)?];
+    Ok(vec![bare.with_target(Bound::AtLeast(Of::Ratio, 0.4)), asked])
+}
+
+/// What comes of as many clients of a floor.
+fn asked_to_append(path: &Path, record_bytes: usize, amount: Amount) -> anyhow::Result<Loaded> {
+    let floor = Floor::start(&keep::Options::words(ANYWHERE, path, record_bytes))?;
+    let mut writers = keep::FloorWriters::connect(floor.address, WRITERS, record_bytes)?;
+    let plan = LoadPlan { in_flight: WRITERS, warm_up: WARM_UP, amount, until: Until::Answers(1) };
+    let loaded = load(&mut writers, &plan)?;
+    ensure!(loaded.lost == 0, "a floor lost {} writes", loaded.lost);
+    Ok(loaded)
 }
 
 /// What came of so many writers at a servent that has kept nothing before, and how long each of their records is.
