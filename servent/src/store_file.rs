@@ -24,6 +24,8 @@ use crate::options::DataSource;
 
 /// How long a servent that ends waits until its database is closed. Otherwise the next start writes it anew.
 const CLOSE_MAX: Duration = Duration::from_secs(2);
+/// A line that says nothing.
+const COMMENT: &[u8] = b"#\n";
 /// So many keys that no line can hold are told one by one.
 const LEFT_OUT_SAID_MAX: usize = 16;
 
@@ -202,11 +204,8 @@ pub(crate) fn export(path: &Path, to: &mut impl Write) -> anyhow::Result<()> {
 
 /// The line that is read as this key and this value, if there is one.
 fn line_of(key: &[u8], value: &[u8], is_first: bool) -> Option<Vec<u8>> {
-    let mut line = Vec::with_capacity(key.len() + value.len() + 4);
-    if is_first && key.starts_with(b"\xef\xbb\xbf") {
-        // At the beginning of a file it would be no part of the key.
-        line.extend_from_slice(b"#\n");
-    }
+    let mut line = Vec::with_capacity(COMMENT.len() + key.len() + value.len() + 4);
+    line.extend_from_slice(COMMENT);
     if key.starts_with(b"#") {
         // At the beginning of a line it would be a comment.
         line.push(b' ');
@@ -222,7 +221,12 @@ fn line_of(key: &[u8], value: &[u8], is_first: bool) -> Option<Vec<u8>> {
     }
     line.push(b'\n');
     let (read, _) = Store::parse(line.clone()).ok()?;
-    (read.len() == 1 && read.get(key) == Some(value)).then_some(line)
+    if read.len() != 1 || read.get(key) != Some(value) {
+        return None;
+    }
+    // At the beginning of a file such bytes would be no part of the key.
+    let needs_comment = is_first && key.starts_with(b"\xef\xbb\xbf");
+    Some(if needs_comment { line } else { line.split_off(COMMENT.len()) })
 }
 
 /// A path of a database as it may be shown.
@@ -232,5 +236,58 @@ pub(crate) struct ShownStore<'a>(pub(crate) &'a Path);
 impl fmt::Display for ShownStore<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Escaped::new(self.0.as_os_str().as_bytes()).fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use common::key::Key;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Bytes among which those are frequent that mean something in a line.
+    fn odd_bytes(most: usize) -> impl Strategy<Value = Vec<u8>> {
+        let byte = prop_oneof![
+            prop::sample::select(b" \t\r\n#\0ab\xef\xbb\xbf".to_vec()).prop_map(|byte| vec![byte]),
+            Just(b"\xef\xbb\xbf".to_vec()),
+            any::<u8>().prop_map(|byte| vec![byte]),
+        ];
+        vec(byte, 0..=most).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn all_lines_together_are_read_as_what_they_were_made_of(
+            pairs in prop::collection::btree_map(odd_bytes(5), odd_bytes(6), 1..8),
+        ) {
+            let (mut text, mut held) = (Vec::new(), Vec::new());
+            for (key, value) in pairs.iter().filter(|(key, _)| Key::new(key).is_ok()) {
+                if let Some(line) = line_of(key, value, text.is_empty()) {
+                    text.extend_from_slice(&line);
+                    held.push((key.as_slice(), value.as_slice()));
+                } else {
+                    let is_plain = |byte: &u8| !b" \t\n\r".contains(byte);
+                    prop_assert!(!(key.iter().all(is_plain) && value.iter().all(is_plain)), "{key:?} {value:?}");
+                }
+            }
+            let (store, warnings) = Store::parse(text).unwrap();
+            let read: Vec<_> = store.keys().map(|key| (key, store.get(key).unwrap())).collect();
+            prop_assert_eq!(read, held);
+            prop_assert_eq!(warnings.count, 0);
+        }
+    }
+
+    #[test]
+    fn what_is_above_the_data_hides_it() {
+        let (store, _) = Store::parse(b"tea green\nmate bitter\nrooibos red\n".to_vec()).unwrap();
+        let key = |key: &str| Key::new(key.as_bytes()).unwrap();
+        let mut written = WrittenData::default();
+        written.apply(StoreChange::Put { key: key("tea"), value: b"red"[..].into() });
+        written.apply(StoreChange::Put { key: key("coffee"), value: b""[..].into() });
+        written.apply(StoreChange::Hide { key: key("mate") });
+        written.apply(StoreChange::Hide { key: key("nothing") });
+        assert_eq!(Origins::of(&store, &written), Origins { written: 2, data: 1, hidden: 2, deleted: 2 });
     }
 }

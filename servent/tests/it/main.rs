@@ -21,6 +21,7 @@ mod network;
 mod pace;
 mod share;
 mod signals;
+mod store;
 #[path = "../support/mod.rs"]
 mod support;
 mod tp3;

@@ -1,0 +1,197 @@
+//! Servents that end in the middle of writing: whatever was acknowledged is there, in order.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Sender, channel};
+
+use super::*;
+
+/// Kills in one test; `make test-long` has more.
+const KILLS: u64 = 20;
+const WRITERS: usize = 4;
+/// So many writes of one writer are on their way.
+const UNDER_WAY: u64 = 3;
+/// Each writer writes these in turn, beside the key that has its last number.
+const KEYS: u64 = 5;
+
+fn kills() -> u64 {
+    std::env::var("KILLS").map_or(KILLS, |count| count.parse().unwrap())
+}
+
+/// What one writer knows of its writes: those up to here were acknowledged, and those up to there were said.
+#[derive(Clone, Copy, Debug, Default)]
+struct Progress {
+    acknowledged: u64,
+    said: u64,
+}
+
+/// The write of this number. Each fifth deletes what was written five before.
+fn change(writer: usize, number: u64) -> Change {
+    let key = format!("{writer}/{}", number % KEYS);
+    if number % (2 * KEYS) >= KEYS && number.is_multiple_of(3) {
+        return Change::Delete { key: Key::new(key.as_bytes()).unwrap() };
+    }
+    put(key, format!("{number}{}", " and more".repeat((number % 7) as usize * 50)))
+}
+
+/// What is there of a writer once it has done all up to this number.
+fn state_after(writer: usize, number: u64) -> BTreeMap<Vec<u8>, Vec<u8>> {
+    let mut state = BTreeMap::new();
+    for number in 1..=number {
+        match change(writer, number) {
+            Change::Put { key, value } => drop(state.insert(key.as_bytes().to_vec(), value.to_vec())),
+            Change::Delete { key } => drop(state.remove(key.as_bytes())),
+            other => panic!("{other:?}"),
+        }
+    }
+    state
+}
+
+/// Writes until the servent is gone, and says of each that is acknowledged that it is.
+fn write(writer: usize, contact: SocketAddr, begin: u64, tell: &Sender<()>) -> Progress {
+    let mut client = Writer::at(contact);
+    let mut progress = Progress { acknowledged: begin, said: begin };
+    loop {
+        while progress.said < progress.acknowledged + UNDER_WAY {
+            progress.said += 1;
+            client.say(change(writer, progress.said));
+        }
+        let Some(written) = client.hear() else { return progress };
+        progress.acknowledged += 1;
+        assert_eq!(written.sequence, progress.acknowledged - begin);
+        assert!(!matches!(written.outcome, WriteOutcome::Refused(_)), "{written:?}");
+        // Whoever has killed it has heard enough.
+        let _ = tell.send(());
+    }
+}
+
+/// All that is kept, by writer.
+fn kept(place: &StorePlace) -> Vec<BTreeMap<Vec<u8>, Vec<u8>>> {
+    let mut states = vec![BTreeMap::new(); WRITERS];
+    for line in place.exported().split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+        let blank = line.iter().position(|byte| *byte == b' ').unwrap();
+        let writer: usize = std::str::from_utf8(&line[..1]).unwrap().parse().unwrap();
+        states[writer].insert(line[..blank].to_vec(), line[blank + 1..].to_vec());
+    }
+    states
+}
+
+/// Up to where the writes of a writer are there: no less than was acknowledged, no more than was said, and in order.
+fn check(writer: usize, state: &BTreeMap<Vec<u8>, Vec<u8>>, progress: Progress) -> u64 {
+    let Progress { acknowledged, said } = progress;
+    let is_it = |number: &u64| state_after(writer, *number) == *state;
+    (acknowledged..=said).rev().find(is_it).unwrap_or_else(|| panic!("writer {writer}, {progress:?}: {state:?}"))
+}
+
+/// Writes with all writers until so many of their writes were acknowledged, and then does this to the servent.
+fn write_until(place: &StorePlace, begin: &[u64], count: u64, end: impl FnOnce(Process)) -> Vec<Progress> {
+    let servent = place.serve("-");
+    let (tell, told) = channel();
+    let address = servent.address;
+    let writers: Vec<_> = begin.iter().enumerate().map(|(writer, begin)| (writer, *begin, tell.clone())).collect();
+    let writers =
+        writers.into_iter().map(|(writer, begin, tell)| thread::spawn(move || write(writer, address, begin, &tell)));
+    let writers: Vec<_> = writers.collect();
+    for _ in 0..count {
+        told.recv_timeout(PATIENCE).unwrap();
+    }
+    end(servent);
+    writers.into_iter().map(|writer| writer.join().unwrap()).collect()
+}
+
+#[test]
+fn whoever_is_killed_while_four_write_has_all_that_was_acknowledged_in_order() {
+    let place = StorePlace::new();
+    let mut begin = vec![0; WRITERS];
+    for kill in 0..kills() {
+        let progress = write_until(&place, &begin, 1 + kill * 7 % 61, |mut servent| {
+            servent.signal(Signal::KILL);
+            servent.wait();
+        });
+        let states = kept(&place);
+        let number = |(writer, progress): (usize, &Progress)| check(writer, &states[writer], *progress);
+        begin = progress.iter().enumerate().map(number).collect();
+    }
+    // It is as it was printed.
+    let servent = place.serve("-");
+    let states = kept(&place);
+    for (key, value) in states.iter().flatten() {
+        assert_eq!(&values(servent.address, key), std::slice::from_ref(value));
+    }
+    let said = ended(servent);
+    assert!(said.contains("was not closed: all of it was written anew"), "{said}");
+}
+
+/// What waits is on the disk and acknowledged, or whoever wrote is told nothing.
+#[test]
+fn whoever_is_told_to_end_while_four_write_says_stored_of_nothing_that_is_not() {
+    let place = StorePlace::new();
+    let mut begin = vec![0; WRITERS];
+    for count in [1, 30, 100] {
+        let progress = write_until(&place, &begin, count, |servent| {
+            let said = ended(servent);
+            assert!(!said.contains("is not closed"), "{said}");
+        });
+        let states = kept(&place);
+        let number = |(writer, progress): (usize, &Progress)| check(writer, &states[writer], *progress);
+        begin = progress.iter().enumerate().map(number).collect();
+        let check = run(&["0", "-", "--store", &place.database(), "--check"]);
+        assert!(!stdout(&check).contains("not closed"), "{}", stdout(&check));
+    }
+}
+
+/// The calls of a servent of which it says that something is on the disk, and those that see to that.
+fn traced_calls(place: &StorePlace, writes: usize) -> Option<Vec<String>> {
+    let trace = place.at("trace");
+    let traced = |program: std::path::PathBuf| {
+        let mut command = Command::new("strace");
+        let calls = "trace=fdatasync,fsync,rename,sendto,write,writev,recvfrom,read";
+        command.args(["-D", "-f", "-y", "-s", "64", "-e", calls, "-o", &trace]).arg(program);
+        command
+    };
+    match traced("true".into()).output() {
+        Ok(output) if output.status.success() => {}
+        _ => {
+            println!("not run: system calls cannot be traced here");
+            return None;
+        }
+    }
+    let mut command = traced(program("servent").unwrap());
+    let mut servent = Process::start(command.args(["127.0.0.1:0", "-", "--store", &place.database()]));
+    let mut writer = Writer::at(servent.address);
+    for number in 0..writes {
+        writer.put("tea", format!("value-{number}."));
+    }
+    servent.signal(Signal::TERM);
+    servent.wait();
+    // Whoever traces it ends after it.
+    wait_until("the trace is whole", || fs::read_to_string(&trace).unwrap().contains("+++ exited with 0 +++"));
+    Some(fs::read_to_string(trace).unwrap().lines().map(str::to_owned).collect())
+}
+
+#[test]
+fn it_says_stored_after_the_sync_has_returned() {
+    let (place, writes) = (StorePlace::new(), 20);
+    let Some(lines) = traced_calls(&place, writes) else { return };
+    let find = |from: usize, what: &str, is_it: &dyn Fn(&str) -> bool| {
+        let found = lines.iter().skip(from).position(|line| is_it(line));
+        from + found.unwrap_or_else(|| panic!("no {what} from line {from} on of\n{}", lines.join("\n")))
+    };
+    // Made beside, synced, renamed, and the directory synced.
+    let made = find(0, "sync", &|line| line.contains("fdatasync(") && line.contains("north.db.new>"));
+    let renamed = find(made, "rename", &|line| line.contains("rename(") && line.ends_with("= 0"));
+    let mut at = find(renamed, "sync of the directory", &|line| line.contains(" fsync("));
+    for number in 0..writes {
+        let came = find(at, "write", &|line| line.contains(&format!("value-{number}.")));
+        // A call that others came in between of is told in two lines; the second says what came of it.
+        let synced = find(came, "sync", &|line| line.contains("fdatasync") && line.ends_with("= 0"));
+        // How many bytes follow, the stamp, what it is (26), the sequence and what came of it.
+        let told = find(came, "word", &|line| {
+            line.contains("<socket:")
+                && line.contains(r#"\0\0\0\4"#)
+                && line.contains(r"\32")
+                && !line.contains("recvfrom(")
+        });
+        assert!(synced < told, "value {number}, lines {synced} and {told}:\n{}", lines.join("\n"));
+        at = told;
+    }
+}

@@ -1,0 +1,60 @@
+//! A file that may not grow: writes are refused, what is there is served, and once there is room it goes on.
+
+use super::*;
+
+/// Starts one whose files may have so many KiB.
+fn serve_with_room(place: &StorePlace, kilobytes: usize) -> Process {
+    let mut command = Command::new("bash");
+    command.args(["-c", &format!("ulimit -f {kilobytes}; exec \"$0\" 127.0.0.1:0 - --store \"$1\"")]);
+    Process::start(command.arg(program("servent").unwrap()).arg(place.database()))
+}
+
+#[test]
+fn what_there_is_no_room_for_is_refused_and_what_is_there_is_served_and_kept() {
+    let place = StorePlace::new();
+    place.keep(&[(b"tea", b"green")]);
+    let servent = serve_with_room(&place, 300);
+    let mut writer = Writer::at(servent.address);
+    for _ in 0..2 {
+        assert_eq!(writer.put("large", [b'x'; 500_000]), WriteOutcome::Refused(WriteRefusal::DiskFull));
+    }
+    assert_eq!(writer.put("small", "1"), WriteOutcome::Stored, "there is room for it");
+    assert_eq!(values(servent.address, "tea"), [b"green"]);
+    assert_eq!(values(servent.address, "large"), Vec::<Vec<u8>>::new());
+    let said = ended(servent);
+    assert!(said.contains("database"), "{said}");
+    assert_eq!(place.exported(), b"small 1\ntea green\n");
+    place.keep(&[(b"large", &[b'x'; 500_000])]);
+}
+
+/// Nor is it made where there is none.
+#[test]
+fn where_there_is_no_room_for_a_database_none_is_made() {
+    let place = StorePlace::new();
+    let mut command = Command::new("bash");
+    command.args(["-c", "ulimit -f 8; exec \"$0\" 127.0.0.1:0 - --store \"$1\""]);
+    let output = command.arg(program("servent").unwrap()).arg(place.database()).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert!(stderr(&output).contains("cannot use database"), "{}", stderr(&output));
+    assert!(!fs::exists(place.database()).unwrap() && !fs::exists(place.at("north.db.new")).unwrap());
+}
+
+/// All of it would be written anew, and there is no room for that.
+#[test]
+fn what_was_not_closed_and_cannot_be_written_anew_is_served_and_takes_no_more() {
+    let place = StorePlace::new();
+    let mut servent = place.serve("-");
+    Writer::at(servent.address).put("tea", "green");
+    servent.signal(Signal::KILL);
+    servent.wait();
+    let before = fs::read(place.database()).unwrap();
+    let servent = serve_with_room(&place, 8);
+    assert_eq!(values(servent.address, "tea"), [b"green"]);
+    let mut writer = Writer::at(servent.address);
+    assert_eq!(writer.put("tea", "red"), WriteOutcome::Refused(WriteRefusal::DiskFailed));
+    let said = ended(servent);
+    assert!(said.contains("cannot be written to: it is served, and takes no more: "), "{said}");
+    assert_eq!(fs::read(place.database()).unwrap(), before);
+    place.keep(&[(b"mate", b"bitter")]);
+    assert_eq!(place.exported(), b"mate bitter\ntea green\n");
+}
