@@ -20,6 +20,7 @@ mod pending;
 mod sequences;
 mod watches;
 mod writes;
+mod writing;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -44,8 +45,8 @@ use greetings::AskedGreetings;
 use listing::Listings;
 use pending::{Pending, PendingQueries};
 use sequences::Sequences;
-use watches::AskedWatches;
-use writes::AskedWrites;
+use watches::SaidWatches;
+use writes::SaidWrites;
 
 pub use doors::{Input, Output, Question, Report, TooManyPending};
 pub use ended::{ENDED_KEPT_MAX, LATE_ANSWERERS_MAX};
@@ -84,8 +85,8 @@ pub struct Session {
     listings: Listings,
     greetings: AskedGreetings,
     files: FileListings,
-    writes: AskedWrites,
-    watches: AskedWatches,
+    writes: SaidWrites,
+    watches: SaidWatches,
     /// Where the contact was dialled. Only where that is this host may others be there too.
     contact_at: Option<SocketAddr>,
     /// Since they were last counted anew.
@@ -150,8 +151,8 @@ impl Session {
             listings: Listings::default(),
             greetings: AskedGreetings::default(),
             files: FileListings::default(),
-            writes: AskedWrites::default(),
-            watches: AskedWatches::default(),
+            writes: SaidWrites::default(),
+            watches: SaidWatches::default(),
             contact_at: None,
             unexpected_count: 0,
             unexpected_since: 0,

@@ -21,7 +21,7 @@ use crate::write::{Change, Write, WriteOutcome, WriteRefusal, Written};
 use crate::written::{KeptValue, StoreChange, WrittenData};
 
 use ahead::Ahead;
-use writers::Writers;
+use writers::WritingLinks;
 
 /// Writes that are on the disk, shown and told in one turn of the loop; the others of their commit have the turns behind it.
 const SHOWN_AT_ONCE_MAX: usize = 1_024;
@@ -48,7 +48,7 @@ pub(super) struct Writes {
     first_number: u64,
     /// Since then some are over.
     over_since: Time,
-    writers: Writers,
+    writers: WritingLinks,
     is_leaving: bool,
 }
 

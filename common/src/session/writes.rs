@@ -1,4 +1,4 @@
-//! The chapter of the client's mind on what its contact is to keep: changes that were said to it, and what came of each.
+//! What a client's contact is to keep: changes that were said to it, and what came of each.
 //!
 //! Of each the contact says one outcome, in the order in which they were said; whatever else comes is a surprise. Where none
 //! comes nobody knows what became of it. Who may write, and when something is kept, is for the contact.
@@ -6,14 +6,9 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
-use super::{Contact, Output, Report, Session};
-use crate::features::Features;
 use crate::limits::WRITES_PENDING_MAX;
-use crate::link::LinkId;
-use crate::message::Message;
 use crate::time::Time;
-use crate::wire;
-use crate::write::{Change, Write, WriteOutcome, Written};
+use crate::write::WriteOutcome;
 
 /// What became of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +71,7 @@ pub struct TooManyWrites;
 
 /// What was said to the contact, and of what it has yet to say what came of it.
 #[derive(Debug, Default)]
-pub(super) struct AskedWrites {
+pub(super) struct SaidWrites {
     /// In the order in which they were said, those given up among them.
     owed: VecDeque<OwedWrite>,
     /// When the wait is over of those that were not.
@@ -91,7 +86,7 @@ struct OwedWrite {
     due: Option<Time>,
 }
 
-impl AskedWrites {
+impl SaidWrites {
     pub(super) fn is_full(&self) -> bool {
         self.owed.len() >= WRITES_PENDING_MAX
     }
@@ -109,115 +104,35 @@ impl AskedWrites {
         self.owed.iter().any(|write| write.sequence == sequence)
     }
 
-    fn say(&mut self, now: Time, sequence: u64, silence_max: Duration) {
+    pub(super) fn say(&mut self, now: Time, sequence: u64, silence_max: Duration) {
         let due = now + silence_max;
         self.owed.push_back(OwedWrite { sequence, said: now, due: Some(due) });
         self.by_due.insert((due, sequence));
     }
 
     /// The contact says what came of one. Nothing where that is a surprise, else since when it was waited for, if it was.
-    fn on_told(&mut self, sequence: u64) -> Option<Option<Time>> {
+    pub(super) fn on_told(&mut self, sequence: u64) -> Option<Option<Time>> {
         let write = self.owed.pop_front_if(|write| write.sequence == sequence)?;
         let is_waited_for = write.due.is_some_and(|due| self.by_due.remove(&(due, sequence)));
         Some(is_waited_for.then_some(write.said))
     }
 
     /// Nobody waits for this one any more. Since when it was, if it was.
-    fn give_up(&mut self, sequence: u64) -> Option<Time> {
+    pub(super) fn give_up(&mut self, sequence: u64) -> Option<Time> {
         let write = self.owed.iter_mut().find(|write| write.sequence == sequence)?;
         let due = write.due.take()?;
         self.by_due.remove(&(due, sequence));
         Some(write.said)
     }
 
-    fn overdue(&self, now: Time) -> Option<u64> {
+    /// Nobody will say what came of any. Those that were waited for, and since when.
+    pub(super) fn take_waited_for(&mut self) -> impl Iterator<Item = (u64, Time)> + use<> {
+        let owed = std::mem::take(self).owed;
+        owed.into_iter().filter(|write| write.due.is_some()).map(|write| (write.sequence, write.said))
+    }
+
+    pub(super) fn overdue(&self, now: Time) -> Option<u64> {
         self.by_due.first().filter(|(due, _)| *due <= now).map(|(_, sequence)| *sequence)
-    }
-}
-
-impl Session {
-    /// Says to the contact what it is to keep, and gives the number by which it is told what came of it, once. It waits so long
-    /// for that. It may be over at once, and then was not said, where there is no contact, or where that cannot be told.
-    ///
-    /// # Errors
-    ///
-    /// Where the contact has yet to say what came of [`WRITES_PENDING_MAX`] others, be they given up.
-    pub fn write(
-        &mut self,
-        now: Time,
-        change: Change,
-        silence_max: Duration,
-        out: &mut Vec<Output>,
-    ) -> Result<u64, TooManyWrites> {
-        if self.writes.is_full() {
-            return Err(TooManyWrites);
-        }
-        let sequence = self.draw_sequence();
-        let Contact::Ready(link) = self.contact else {
-            self.on_write_over(now, sequence, now, WriteEnd::NoContact, out);
-            return Ok(sequence);
-        };
-        let message = Message::Write(Write { sequence, change });
-        let contact = self.peers.get(&link).copied();
-        if !contact.is_some_and(|contact| contact.features.include(Features::WRITES)) {
-            self.on_write_over(now, sequence, now, WriteEnd::NotUnderstood, out);
-        } else if !contact.is_some_and(|contact| wire::can_say_write(self.dialect, &message, contact.frame_bytes_max)) {
-            self.on_write_over(now, sequence, now, WriteEnd::NotAccepted, out);
-        } else {
-            self.writes.say(now, sequence, silence_max);
-            out.push(Output::Send { link, message });
-        }
-        Ok(sequence)
-    }
-
-    /// Of how many writes it is waited for what comes of them.
-    #[must_use]
-    pub fn writes_pending_count(&self) -> usize {
-        self.writes.pending_count()
-    }
-
-    /// Whether it may be told over this link what came of a write.
-    pub(super) fn on_written(&mut self, now: Time, link: LinkId, written: Written, out: &mut Vec<Output>) -> bool {
-        if self.contact != Contact::Ready(link) {
-            return false;
-        }
-        let Written { sequence, outcome } = written;
-        let Some(waited_since) = self.writes.on_told(sequence) else { return false };
-        if let Some(said) = waited_since {
-            self.on_write_over(now, sequence, said, WriteEnd::Told(outcome), out);
-        }
-        true
-    }
-
-    /// Nobody waits any more for what came of a write.
-    pub(super) fn give_up_write(&mut self, now: Time, sequence: u64, end: WriteEnd, out: &mut Vec<Output>) {
-        if let Some(said) = self.writes.give_up(sequence) {
-            self.on_write_over(now, sequence, said, end, out);
-        }
-    }
-
-    pub(super) fn give_up_overdue_writes(&mut self, now: Time, out: &mut Vec<Output>) {
-        while let Some(sequence) = self.writes.overdue(now) {
-            self.give_up_write(now, sequence, WriteEnd::Silence, out);
-        }
-    }
-
-    /// The contact is gone: nobody will say what came of what was said to it.
-    pub(super) fn lose_writes(&mut self, now: Time, out: &mut Vec<Output>) {
-        for OwedWrite { sequence, said, due } in std::mem::take(&mut self.writes).owed {
-            if due.is_some() {
-                self.on_write_over(now, sequence, said, WriteEnd::ContactLost, out);
-            }
-        }
-    }
-
-    fn on_write_over(&mut self, now: Time, sequence: u64, said: Time, end: WriteEnd, out: &mut Vec<Output>) {
-        self.sequences.retire(sequence);
-        if self.pending.is_empty() {
-            self.tell_more_unexpected(self.unexpected_since, out);
-        }
-        let written = WriteEnded { end, elapsed: now.since(said) };
-        out.push(Output::Tell(Report::Written { sequence, written }));
     }
 }
 

@@ -325,6 +325,13 @@ fn only_the_native_wire_names_its_codec() {
 }
 
 #[test]
+fn only_the_database_names_what_keeps_it() {
+    let named = rust_files("").into_iter().filter(|file| read(file).contains("redb::"));
+    let others: Vec<String> = named.filter(|file| !file.starts_with("servent/database/") && file != THIS).collect();
+    assert_eq!(others, Vec::<String>::new());
+}
+
+#[test]
 fn nobody_walks_a_hash_map_and_few_have_one() {
     let shipped: Vec<String> = ["common/src", "servent/src", "client/src"].into_iter().flat_map(rust_files).collect();
     // What a client keeps by sequences, which it draws at random: a tree would cost each query a dozen misses.

@@ -12,7 +12,7 @@ use crate::overlay::shares::Shares;
 const WRITE_ROOM_BYTES: usize = FRAME_BYTES_MAX;
 
 #[derive(Debug)]
-pub(super) struct Writers {
+pub(super) struct WritingLinks {
     shares: Shares<LinkId>,
     /// Every client that has written, and whether it rests.
     rests: BTreeMap<LinkId, bool>,
@@ -22,9 +22,9 @@ pub(super) struct Writers {
     resting: VecDeque<LinkId>,
 }
 
-impl Default for Writers {
-    fn default() -> Writers {
-        Writers {
+impl Default for WritingLinks {
+    fn default() -> WritingLinks {
+        WritingLinks {
             shares: Shares::new(WRITES_WAITING_BYTES_MAX),
             rests: BTreeMap::new(),
             read: BTreeSet::new(),
@@ -33,7 +33,7 @@ impl Default for Writers {
     }
 }
 
-impl Writers {
+impl WritingLinks {
     pub(super) fn waiting_bytes(&self) -> usize {
         self.shares.taken()
     }
@@ -80,7 +80,7 @@ impl Writers {
         if self.resting.is_empty() || self.shares.left() < WRITE_ROOM_BYTES {
             return Vec::new();
         }
-        let Writers { shares, rests, read, resting } = self;
+        let WritingLinks { shares, rests, read, resting } = self;
         let mut resumed = Vec::new();
         resting.retain(|link| {
             let Some(rests) = rests.get_mut(link) else { return false };
