@@ -20,7 +20,7 @@ const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// The writers.
 #[derive(Debug)]
-pub struct Writers {
+pub struct WritingClients {
     clients: Vec<Client>,
     /// Those with nothing in flight.
     idle: Vec<usize>,
@@ -29,13 +29,13 @@ pub struct Writers {
     count: u64,
 }
 
-impl Writers {
+impl WritingClients {
     /// So many clients of a contact, which put values of a length under keys that were never put before.
-    pub fn connect(contact: SocketAddr, clients: usize, value_bytes: usize) -> anyhow::Result<Writers> {
+    pub fn connect(contact: SocketAddr, clients: usize, value_bytes: usize) -> anyhow::Result<WritingClients> {
         let connect = |_| Client::connect_without_port(&contact.to_string());
         let all = (0..clients).map(connect).collect::<Result<Vec<Client>, _>>()?;
         let value = b"green, 80 degrees; ".iter().copied().cycle().take(value_bytes).collect();
-        Ok(Writers { clients: all, idle: (0..clients).collect(), value, count: 0 })
+        Ok(WritingClients { clients: all, idle: (0..clients).collect(), value, count: 0 })
     }
 
     /// How long what is written under one key is, with the key.
@@ -92,7 +92,7 @@ fn key(number: u64) -> String {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct WriteNumber(usize, QueryNumber);
 
-impl Asks for Writers {
+impl Asks for WritingClients {
     type Number = WriteNumber;
 
     fn begin(&mut self, count: usize, begun: &mut Vec<WriteNumber>) -> anyhow::Result<()> {
