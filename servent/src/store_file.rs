@@ -18,7 +18,7 @@ use common::disk::CommitFailure;
 use common::store::Store;
 use common::text::Escaped;
 use common::written::{KeptValue, StoreChange, WrittenData};
-use database::{Database, OpenError, Opened, StartKind};
+use database::{Database, OpenError, OpenedDatabase, StartKind};
 
 use crate::options::DataSource;
 
@@ -49,7 +49,7 @@ pub(crate) struct OpenedStore {
 /// Opens it, or makes it where there is none, and says what became of it.
 pub(crate) fn open(path: &Path) -> anyhow::Result<OpenedStore> {
     let name = ShownStore(path);
-    let Opened { written, database, start, read_only } =
+    let OpenedDatabase { written, database, start, read_only } =
         database::open(path).with_context(|| format!("cannot use database {name}"))?;
     match start {
         StartKind::AsLeft => {}

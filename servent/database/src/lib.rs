@@ -58,7 +58,7 @@ const COMPACTED_BYTES_MIN: u64 = 4 * 1024 * 1024;
 
 /// A database with what it holds.
 #[derive(Debug)]
-pub struct Opened {
+pub struct OpenedDatabase {
     /// What was written before.
     pub written: WrittenData,
     /// Where more is.
@@ -92,12 +92,12 @@ pub enum StartKind {
 /// A database that changes are written to. Whoever lets go of it closes it.
 pub struct Database {
     storage: Arc<dyn Storage>,
-    state: State,
+    state: DatabaseState,
     /// There was no room for these, and nobody could look whether they are there all the same.
     unsure: Vec<StoreChange>,
 }
 
-enum State {
+enum DatabaseState {
     /// Nothing was written since it was opened, or since there was no room.
     Closed,
     Open(Handle),
@@ -111,12 +111,12 @@ struct Handle {
 }
 
 /// Opens what is in a file, or makes it.
-pub fn open(path: &Path) -> Result<Opened, OpenError> {
+pub fn open(path: &Path) -> Result<OpenedDatabase, OpenError> {
     open_at(&FilePlace::at(path))
 }
 
 /// Opens what is in a place, or makes it.
-pub fn open_at(place: &dyn Place) -> Result<Opened, OpenError> {
+pub fn open_at(place: &dyn Place) -> Result<OpenedDatabase, OpenError> {
     let (current, bytes_count) = match place.current()? {
         None => return make(place),
         Some(current) => {
@@ -158,7 +158,7 @@ pub fn open_at(place: &dyn Place) -> Result<Opened, OpenError> {
     }
 }
 
-fn make(place: &dyn Place) -> Result<Opened, OpenError> {
+fn make(place: &dyn Place) -> Result<OpenedDatabase, OpenError> {
     let written = WrittenData::default();
     match write_anew(place, &written) {
         Ok(storage) => Ok(usable(written, storage, StartKind::Made)),
@@ -167,13 +167,13 @@ fn make(place: &dyn Place) -> Result<Opened, OpenError> {
     }
 }
 
-fn usable(written: WrittenData, storage: Arc<dyn Storage>, start: StartKind) -> Opened {
-    Opened { written, database: Database::on(storage, State::Closed), start, read_only: None }
+fn usable(written: WrittenData, storage: Arc<dyn Storage>, start: StartKind) -> OpenedDatabase {
+    OpenedDatabase { written, database: Database::on(storage, DatabaseState::Closed), start, read_only: None }
 }
 
-fn read_only(written: WrittenData, storage: Arc<dyn Storage>, start: StartKind, reason: String) -> Opened {
-    let database = Database::on(storage, State::Failed(reason.clone()));
-    Opened { written, database, start, read_only: Some(reason) }
+fn read_only(written: WrittenData, storage: Arc<dyn Storage>, start: StartKind, reason: String) -> OpenedDatabase {
+    let database = Database::on(storage, DatabaseState::Failed(reason.clone()));
+    OpenedDatabase { written, database, start, read_only: Some(reason) }
 }
 
 /// Why there is no other database in the place of one.
@@ -238,7 +238,7 @@ fn failure_of(fault: &Fault, error: &redb::Error) -> CommitFailure {
 }
 
 impl Database {
-    fn on(storage: Arc<dyn Storage>, state: State) -> Database {
+    fn on(storage: Arc<dyn Storage>, state: DatabaseState) -> Database {
         Database { storage, state, unsure: Vec::new() }
     }
 
@@ -259,7 +259,7 @@ impl Database {
         let failure = failure_of(&handle.fault, &error);
         let CommitFailure::Full(_) = failure else { return Err(failure) };
         // Nothing more is written by this handle, also not by letting go of it.
-        self.state = State::Closed;
+        self.state = DatabaseState::Closed;
         match self.opened() {
             // What had been written before there was no room may be all of it.
             Ok(handle) => match tables::is_as_after(&handle.redb, changes) {
@@ -277,7 +277,7 @@ impl Database {
 
     /// It is opened with the first change, and again once there was no room.
     fn opened(&mut self) -> Result<&Handle, CommitFailure> {
-        if let State::Closed = self.state {
+        if let DatabaseState::Closed = self.state {
             let fault = Fault::default();
             let handle = Handle::open(&self.storage, fault.clone()).map_err(|error| failure_of(&fault, &error))?;
             if !self.unsure.is_empty() {
@@ -290,34 +290,34 @@ impl Database {
                 }
                 self.unsure.clear();
             }
-            self.state = State::Open(handle);
+            self.state = DatabaseState::Open(handle);
         }
         match &self.state {
-            State::Open(handle) => Ok(handle),
-            State::Failed(reason) => Err(CommitFailure::Failed(reason.clone())),
-            State::Closed => Err(CommitFailure::Failed("it is not open".to_owned())),
+            DatabaseState::Open(handle) => Ok(handle),
+            DatabaseState::Failed(reason) => Err(CommitFailure::Failed(reason.clone())),
+            DatabaseState::Closed => Err(CommitFailure::Failed("it is not open".to_owned())),
         }
     }
 
     /// Not a byte is written from now on, also not by letting go of it.
     fn fail(&mut self, reason: String) {
-        if let State::Open(handle) = &self.state {
+        if let DatabaseState::Open(handle) = &self.state {
             handle.fault.set(CommitFailure::Failed(reason.clone()));
         }
-        if !matches!(self.state, State::Failed(_)) {
-            self.state = State::Failed(reason);
+        if !matches!(self.state, DatabaseState::Failed(_)) {
+            self.state = DatabaseState::Failed(reason);
         }
     }
 
     /// Has the next start find it as it is left. Otherwise it writes everything anew.
     pub fn close(mut self) -> Result<(), String> {
-        match std::mem::replace(&mut self.state, State::Closed) {
-            State::Open(handle) => {
+        match std::mem::replace(&mut self.state, DatabaseState::Closed) {
+            DatabaseState::Open(handle) => {
                 let closed = catch_unwind(AssertUnwindSafe(|| handle.redb.close()));
                 closed.unwrap_or(Ok(())).map_err(|error| error.to_string())
             }
-            State::Closed => Ok(()),
-            State::Failed(reason) => Err(reason),
+            DatabaseState::Closed => Ok(()),
+            DatabaseState::Failed(reason) => Err(reason),
         }
     }
 }

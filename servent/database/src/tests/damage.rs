@@ -7,24 +7,24 @@ const TIMES: usize = 1_000;
 
 /// What was closed was whole: nothing but the last state is taken.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Ending {
+enum LeftAs {
     Closed,
     Killed,
 }
 
 /// Opens what is damaged. Whether it was taken.
-fn is_taken(bytes: &[u8], states: &[WrittenData], ending: Ending, what: &str) -> bool {
+fn is_taken(bytes: &[u8], states: &[WrittenData], left: LeftAs, what: &str) -> bool {
     let place = MemoryPlace::with(bytes.to_vec());
     match open_at(&place) {
         Ok(opened) => {
-            let allowed = if ending == Ending::Closed { &states[states.len() - 1..] } else { states };
-            assert!(allowed.contains(&opened.written), "{ending:?} {what}: {:?}", opened.start);
+            let allowed = if left == LeftAs::Closed { &states[states.len() - 1..] } else { states };
+            assert!(allowed.contains(&opened.written), "{left:?} {what}: {:?}", opened.start);
             let changes = [put("after", "all")];
             let mut database = opened.database;
             // What could be read can be written to.
             database.commit(&changes).unwrap();
             database.close().unwrap();
-            assert!(open_at(&place).unwrap().written == after(&opened.written, &changes), "{ending:?} {what}");
+            assert!(open_at(&place).unwrap().written == after(&opened.written, &changes), "{left:?} {what}");
             true
         }
         Err(error) => {
@@ -37,8 +37,8 @@ fn is_taken(bytes: &[u8], states: &[WrittenData], ending: Ending, what: &str) ->
 
 #[test]
 fn a_database_with_one_byte_changed_is_what_it_was_or_refused() {
-    for ending in [Ending::Closed, Ending::Killed] {
-        let (place, states) = with_history(ending == Ending::Closed);
+    for left in [LeftAs::Closed, LeftAs::Killed] {
+        let (place, states) = with_history(left == LeftAs::Closed);
         let whole = place.bytes();
         let mut numbers = Numbers(7);
         let mut taken_count = 0;
@@ -47,26 +47,26 @@ fn a_database_with_one_byte_changed_is_what_it_was_or_refused() {
             // Each byte of the header, and many others.
             let at = if time < 320 { time } else { numbers.below(bytes.len()) };
             bytes[at] ^= 1 << numbers.below(8);
-            taken_count += usize::from(is_taken(&bytes, &states, ending, &format!("byte {at}")));
+            taken_count += usize::from(is_taken(&bytes, &states, left, &format!("byte {at}")));
         }
-        assert!(taken_count > 0 && taken_count < TIMES, "{ending:?}: {taken_count}");
+        assert!(taken_count > 0 && taken_count < TIMES, "{left:?}: {taken_count}");
     }
 }
 
 #[test]
 fn a_database_that_was_cut_is_what_it_was_or_refused() {
-    for ending in [Ending::Closed, Ending::Killed] {
-        let (place, states) = with_history(ending == Ending::Closed);
+    for left in [LeftAs::Closed, LeftAs::Killed] {
+        let (place, states) = with_history(left == LeftAs::Closed);
         let whole = place.bytes();
         let mut numbers = Numbers(8);
         for time in 0..TIMES {
             // At the edges of pages too.
             let at = if time % 4 == 0 { numbers.below(whole.len()) / 4096 * 4096 } else { numbers.below(whole.len()) };
             if at > 0 {
-                is_taken(&whole[..at], &states, ending, &format!("cut at {at}"));
+                is_taken(&whole[..at], &states, left, &format!("cut at {at}"));
             }
         }
-        assert!(is_taken(&whole, &states, ending, "whole"));
+        assert!(is_taken(&whole, &states, left, "whole"));
     }
 }
 

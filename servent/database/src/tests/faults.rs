@@ -12,7 +12,7 @@ fn bytes_of_value(kilobytes: usize) -> String {
 #[test]
 fn what_there_is_no_room_for_is_refused_and_later_changes_are_kept() {
     let (place, states) = with_history(true);
-    let Opened { written, mut database, .. } = open_at(&place).unwrap();
+    let OpenedDatabase { written, mut database, .. } = open_at(&place).unwrap();
     assert_eq!(Some(&written), states.last());
     place.days.room.store(place.bytes().len() as u64, Ordering::Relaxed);
     for _ in 0..3 {
@@ -35,7 +35,7 @@ fn wherever_the_room_ends_in_a_commit_all_of_it_is_there_or_nothing() {
     let (mut kept, mut refused) = (0, 0);
     for writes in 0..STEPS {
         let (place, _) = with_history(true);
-        let Opened { written, mut database, .. } = open_at(&place).unwrap();
+        let OpenedDatabase { written, mut database, .. } = open_at(&place).unwrap();
         // So that what is judged is the commit and not the first opening.
         database.commit(&[put("warm", "up")]).unwrap();
         let written = after(&written, &[put("warm", "up")]);
@@ -119,7 +119,7 @@ fn after_any_fault_nothing_goes_by_the_guard() {
 fn after_a_sync_that_failed_not_a_byte_is_written_and_the_next_start_writes_all_anew() {
     for syncs in 0..3 {
         let (place, _) = with_history(true);
-        let Opened { written, mut database, .. } = open_at(&place).unwrap();
+        let OpenedDatabase { written, mut database, .. } = open_at(&place).unwrap();
         Days::set(&place.days.syncs_that_go_well, syncs);
         let mut expected = vec![written];
         let failed = loop {
@@ -159,7 +159,7 @@ fn what_cannot_be_written_anew_is_served_and_takes_no_more() {
     for is_narrow in [true, false] {
         place.days.is_narrow.store(is_narrow, Ordering::Relaxed);
         place.days.room.store(8_192, Ordering::Relaxed);
-        let Opened { written, mut database, start, read_only } = open_at(&place).unwrap();
+        let OpenedDatabase { written, mut database, start, read_only } = open_at(&place).unwrap();
         assert_eq!((Some(&written), start), (states.last(), StartKind::NotClosed));
         assert!(read_only.is_some());
         assert!(matches!(database.commit(&[put("tea", "green")]), Err(CommitFailure::Failed(_))));

@@ -139,6 +139,39 @@ fn whoever_is_told_to_end_while_four_write_says_stored_of_nothing_that_is_not() 
     }
 }
 
+#[test]
+fn a_disk_that_fails_takes_no_more_and_at_the_next_start_all_is_written_anew() {
+    let place = StorePlace::new();
+    place.keep(&[(b"tea", b"green")]);
+    let trace = place.at("trace");
+    let failing = |program: std::path::PathBuf| {
+        let mut command = Command::new("strace");
+        // Each thread has a count of its own, and the lane may have several one after the other: all of them fail.
+        let fails = "inject=fdatasync:error=EIO";
+        command.args(["-D", "-f", "-y", "-e", "trace=fdatasync,pwrite64", "-e", fails, "-o", &trace]).arg(program);
+        command
+    };
+    match failing("true".into()).output() {
+        Ok(output) if output.status.success() => {}
+        _ => return println!("not run: there is no strace that makes calls fail here"),
+    }
+    let mut command = failing(program("servent").unwrap());
+    let servent = Process::start(command.args(["127.0.0.1:0", "-", "--store", &place.database()]));
+    let mut writer = Writer::at(servent.address);
+    for value in ["black", "red"] {
+        assert_eq!(writer.put("tea", value), WriteOutcome::Refused(WriteRefusal::DiskFailed));
+    }
+    assert_eq!(values(servent.address, "tea"), [b"green"], "what it has it serves");
+    ended(servent);
+    wait_until("the trace is whole", || fs::read_to_string(&trace).unwrap().contains("+++ exited with 0 +++"));
+    let text = fs::read_to_string(&trace).unwrap();
+    let (_, after) = text.split_once("EIO").unwrap();
+    assert!(!after.contains("pwrite64(") && !after.contains("fdatasync("), "{after}");
+    let said = ended(place.serve("-"));
+    assert!(said.contains("was not closed: all of it was written anew"), "{said}");
+    assert_eq!(place.exported(), b"tea green\n");
+}
+
 /// The calls of a servent of which it says that something is on the disk, and those that see to that.
 fn traced_calls(place: &StorePlace, writes: usize) -> Option<Vec<String>> {
     let trace = place.at("trace");
