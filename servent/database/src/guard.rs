@@ -14,9 +14,9 @@ use crate::storage::Storage;
 
 /// What has failed first, if anything has.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Fault(Arc<Mutex<Option<CommitFailure>>>);
+pub(crate) struct FirstFailure(Arc<Mutex<Option<CommitFailure>>>);
 
-impl Fault {
+impl FirstFailure {
     pub(crate) fn get(&self) -> Option<CommitFailure> {
         self.lock().clone()
     }
@@ -35,7 +35,7 @@ impl Fault {
 #[derive(Debug)]
 pub(crate) struct Guard {
     pub(crate) storage: Arc<dyn Storage>,
-    pub(crate) fault: Fault,
+    pub(crate) fault: FirstFailure,
 }
 
 /// Whether there was no room for something, which may be different later.

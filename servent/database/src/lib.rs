@@ -49,7 +49,7 @@ pub use look::{Look, look_at};
 pub use storage::{Current, OpenError, Place, Storage};
 
 use file::FilePlace;
-use guard::{Fault, Guard};
+use guard::{FirstFailure, Guard};
 
 /// What of a database is in the memory of whoever commits; what is looked up is in memory anyway.
 const CACHE_BYTES: usize = 32 * 1024 * 1024;
@@ -107,7 +107,7 @@ enum DatabaseState {
 
 struct Handle {
     redb: redb::Database,
-    fault: Fault,
+    fault: FirstFailure,
 }
 
 /// Opens what is in a file, or makes it.
@@ -196,7 +196,7 @@ fn write_anew(place: &dyn Place, written: &WrittenData) -> Result<Arc<dyn Storag
 }
 
 fn fill(storage: &Arc<dyn Storage>, written: &WrittenData) -> Result<(), String> {
-    let fault = Fault::default();
+    let fault = FirstFailure::default();
     let filled = catch_unwind(AssertUnwindSafe(|| {
         let handle = Handle::open(storage, fault.clone())?;
         let transaction = handle.redb.begin_write()?;
@@ -216,7 +216,7 @@ fn fill(storage: &Arc<dyn Storage>, written: &WrittenData) -> Result<(), String>
 }
 
 impl Handle {
-    fn open(storage: &Arc<dyn Storage>, fault: Fault) -> Result<Handle, redb::Error> {
+    fn open(storage: &Arc<dyn Storage>, fault: FirstFailure) -> Result<Handle, redb::Error> {
         let guard = Guard { storage: Arc::clone(storage), fault: fault.clone() };
         let redb = redb::Builder::new().set_cache_size(CACHE_BYTES).create_with_backend(guard)?;
         Ok(Handle { redb, fault })
@@ -231,7 +231,7 @@ impl Handle {
 }
 
 /// Why something has not come to pass, with whatever failed first.
-fn failure_of(fault: &Fault, error: &redb::Error) -> CommitFailure {
+fn failure_of(fault: &FirstFailure, error: &redb::Error) -> CommitFailure {
     // Where it is nobody's fault but its own, nothing is written any more either.
     fault.set(CommitFailure::Failed(error.to_string()));
     fault.get().unwrap_or_else(|| CommitFailure::Failed(error.to_string()))
@@ -278,7 +278,7 @@ impl Database {
     /// It is opened with the first change, and again once there was no room.
     fn opened(&mut self) -> Result<&Handle, CommitFailure> {
         if let DatabaseState::Closed = self.state {
-            let fault = Fault::default();
+            let fault = FirstFailure::default();
             let handle = Handle::open(&self.storage, fault.clone()).map_err(|error| failure_of(&fault, &error))?;
             if !self.unsure.is_empty() {
                 let is_there = tables::is_as_after(&handle.redb, &self.unsure);

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use common::written::WrittenData;
 
-use crate::guard::{Fault, Guard};
+use crate::guard::{FirstFailure, Guard};
 use crate::layered::Layered;
 use crate::storage::{OpenError, Storage};
 use crate::{CACHE_BYTES, file, tables};
@@ -66,7 +66,7 @@ fn look(storage: &Arc<dyn Storage>) -> Result<Look, OpenError> {
         return Err(OpenError::Foreign("it is empty".to_owned()));
     }
     ask_for_memory(bytes_count)?;
-    let layered = Guard { storage: Arc::new(Layered::over(Arc::clone(storage))?), fault: Fault::default() };
+    let layered = Guard { storage: Arc::new(Layered::over(Arc::clone(storage))?), fault: FirstFailure::default() };
     let mut builder = redb::Builder::new();
     builder.set_cache_size(CACHE_BYTES);
     let verified = builder.set_check_integrity_on_open(true).create_with_backend(layered).map_err(tables::damaged)?;
@@ -81,7 +81,7 @@ fn look(storage: &Arc<dyn Storage>) -> Result<Look, OpenError> {
 
 /// Whether it needs no repair.
 fn is_closed(storage: &Arc<dyn Storage>) -> Result<bool, OpenError> {
-    let guard = Guard { storage: Arc::clone(storage), fault: Fault::default() };
+    let guard = Guard { storage: Arc::clone(storage), fault: FirstFailure::default() };
     match redb::Builder::new().set_cache_size(CACHE_BYTES).open_read_only_with_backend(guard) {
         Ok(_) => Ok(true),
         Err(redb::DatabaseError::RepairAborted) => Ok(false),

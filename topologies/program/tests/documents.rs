@@ -335,13 +335,6 @@ fn only_the_database_names_redb() {
 }
 
 #[test]
-fn only_the_database_names_what_keeps_it() {
-    let named = rust_files("").into_iter().filter(|file| read(file).contains("redb::"));
-    let others: Vec<String> = named.filter(|file| !file.starts_with("servent/database/") && file != THIS).collect();
-    assert_eq!(others, Vec::<String>::new());
-}
-
-#[test]
 fn nobody_walks_a_hash_map_and_few_have_one() {
     let shipped: Vec<String> =
         ["common/src", "servent/src", "servent/database/src", "client/src"].into_iter().flat_map(rust_files).collect();

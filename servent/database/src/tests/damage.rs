@@ -82,7 +82,7 @@ fn what_is_no_database_is_refused_in_words() {
 fn what_another_program_or_a_later_servent_has_written_is_refused_in_words() {
     let made_by = |make: &dyn Fn(&redb::WriteTransaction)| {
         let storage = MemoryStorage::of(Vec::new(), &Arc::default());
-        let handle = Handle::open(&(Arc::clone(&storage) as Arc<dyn Storage>), Fault::default()).unwrap();
+        let handle = Handle::open(&(Arc::clone(&storage) as Arc<dyn Storage>), FirstFailure::default()).unwrap();
         let transaction = handle.redb.begin_write().unwrap();
         make(&transaction);
         transaction.commit().unwrap();
