@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use rustix::fs::OFlags;
 
-use crate::storage::{Current, OpenError, Place, Storage};
+use crate::storage::{Current, DatabasePlace, OpenError, Storage};
 
 /// Somebody who replaces a file is done at once: whoever finds another one each time looks at something else.
 const REPLACED_MAX: usize = 8;
@@ -114,7 +114,7 @@ pub(crate) fn open_to_look(path: &Path) -> Result<(File, Arc<dyn Storage>), Open
     Ok((file, storage))
 }
 
-impl Place for FilePlace {
+impl DatabasePlace for FilePlace {
     fn current(&self) -> Result<Option<Current>, OpenError> {
         for _ in 0..REPLACED_MAX {
             let metadata = match fs::metadata(&self.path) {

@@ -45,8 +45,8 @@ use common::disk::CommitFailure;
 use common::written::{StoreChange, WrittenData};
 
 pub use file::beside;
-pub use look::{Look, look_at};
-pub use storage::{Current, OpenError, Place, Storage};
+pub use look::{LookedInto, look_at};
+pub use storage::{Current, DatabasePlace, OpenError, Storage};
 
 use file::FilePlace;
 use guard::{FirstFailure, Guard};
@@ -116,7 +116,7 @@ pub fn open(path: &Path) -> Result<OpenedDatabase, OpenError> {
 }
 
 /// Opens what is in a place, or makes it.
-pub fn open_at(place: &dyn Place) -> Result<OpenedDatabase, OpenError> {
+pub fn open_at(place: &dyn DatabasePlace) -> Result<OpenedDatabase, OpenError> {
     let (current, bytes_count) = match place.current()? {
         None => return make(place),
         Some(current) => {
@@ -127,7 +127,7 @@ pub fn open_at(place: &dyn Place) -> Result<OpenedDatabase, OpenError> {
             (current, bytes_count)
         }
     };
-    let Look { written, is_closed, used_bytes, .. } = look::look_into(&current.storage)?;
+    let LookedInto { written, is_closed, used_bytes, .. } = look::look_into(&current.storage)?;
     let is_large = bytes_count >= COMPACTED_BYTES_MIN && used_bytes <= bytes_count / 2;
     if let Some(reason) = current.read_only {
         let start = if is_closed { StartKind::AsLeft } else { StartKind::NotClosed };
@@ -158,7 +158,7 @@ pub fn open_at(place: &dyn Place) -> Result<OpenedDatabase, OpenError> {
     }
 }
 
-fn make(place: &dyn Place) -> Result<OpenedDatabase, OpenError> {
+fn make(place: &dyn DatabasePlace) -> Result<OpenedDatabase, OpenError> {
     let written = WrittenData::default();
     match write_anew(place, &written) {
         Ok(storage) => Ok(usable(written, storage, StartKind::Made)),
@@ -185,7 +185,7 @@ enum Anew {
 }
 
 /// Writes all of it beside, and puts that in the place.
-fn write_anew(place: &dyn Place, written: &WrittenData) -> Result<Arc<dyn Storage>, Anew> {
+fn write_anew(place: &dyn DatabasePlace, written: &WrittenData) -> Result<Arc<dyn Storage>, Anew> {
     let storage = place.beside().map_err(Anew::NotReplaced)?;
     if let Err(reason) = fill(&storage, written) {
         place.give_up();

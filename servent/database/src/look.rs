@@ -20,7 +20,7 @@ const LOOKS_MAX: usize = 20;
 
 /// What a database holds.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Look {
+pub struct LookedInto {
     /// All that was written.
     pub written: WrittenData,
     /// Whether whoever wrote last has closed it.
@@ -32,7 +32,7 @@ pub struct Look {
 }
 
 /// Looks at a database in a file, also while a servent uses it. Where there is none, or it is empty, that is an error.
-pub fn look_at(path: &Path) -> Result<Look, OpenError> {
+pub fn look_at(path: &Path) -> Result<LookedInto, OpenError> {
     let mut looks = 0;
     loop {
         looks += 1;
@@ -54,13 +54,13 @@ fn version(file: &File) -> std::io::Result<(u64, i64, i64)> {
     Ok((metadata.len(), metadata.mtime(), metadata.mtime_nsec()))
 }
 
-pub(crate) fn look_into(storage: &Arc<dyn Storage>) -> Result<Look, OpenError> {
+pub(crate) fn look_into(storage: &Arc<dyn Storage>) -> Result<LookedInto, OpenError> {
     // What no check has found may end redb in a way of its own.
     let looked = catch_unwind(AssertUnwindSafe(|| look(storage)));
     looked.unwrap_or_else(|_| Err(OpenError::Damaged("nobody can make sense of it".to_owned())))
 }
 
-fn look(storage: &Arc<dyn Storage>) -> Result<Look, OpenError> {
+fn look(storage: &Arc<dyn Storage>) -> Result<LookedInto, OpenError> {
     let bytes_count = storage.bytes_count()?;
     if bytes_count == 0 {
         return Err(OpenError::Foreign("it is empty".to_owned()));
@@ -76,7 +76,7 @@ fn look(storage: &Arc<dyn Storage>) -> Result<Look, OpenError> {
     let used_bytes = stats.allocated_pages().saturating_mul(stats.page_size() as u64);
     drop(transaction);
     let is_closed = is_closed(storage)?;
-    Ok(Look { written, is_closed, bytes_count, used_bytes })
+    Ok(LookedInto { written, is_closed, bytes_count, used_bytes })
 }
 
 /// Whether it needs no repair.

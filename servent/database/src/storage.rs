@@ -25,7 +25,7 @@ pub trait Storage: Debug + Send + Sync {
 }
 
 /// Where a database is, and where another is made that takes its place.
-pub trait Place {
+pub trait DatabasePlace {
     /// What is there, which nobody else uses from now on.
     fn current(&self) -> Result<Option<Current>, OpenError>;
 

@@ -183,7 +183,7 @@ impl MemoryPlace {
     }
 }
 
-impl Place for MemoryPlace {
+impl DatabasePlace for MemoryPlace {
     fn current(&self) -> Result<Option<Current>, OpenError> {
         let current = self.current.lock().unwrap().clone();
         Ok(current.map(|storage| Current { storage, read_only: None }))
