@@ -1,41 +1,62 @@
 //! Clients of one contact that write, each one change at a time: whoever measures has as many writes in flight as there are
 //! clients.
 //!
-//! What is measured is decided by whoever asks; here is what is written, and what came of it.
+//! They say what a client says and no more than that, over bare epoll: with so many clients of the library in one process
+//! most of what is measured would be theirs. What is measured is decided by whoever asks.
 
-use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::io::{self, Read, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
 
-use anyhow::{Context, anyhow};
-use client::{Change, Client, Event, Key, QueryNumber, WriteEnd, WriteOutcome};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::retry_on_intr;
+use anyhow::{Context, bail};
+use client::{Change, Key, WriteOutcome};
+use common::dialect::Dialect;
+use common::limits::FRAME_BYTES_MAX;
+use common::message::{Hello, Message, Role};
+use common::wire::{self, Frame, PREFACE, Position, ReadFrame};
+use common::write::{Write, Written};
 
+use super::floors::links::READ_BYTES;
+use super::floors::wait::{Epoll, Waits};
 use super::load::{Asks, LoadEvent};
 
-/// A write of which nothing was said for so long is lost. A disk that is slow is seen as slow.
-const SILENCE_MAX: Duration = Duration::from_secs(60);
 /// Odd, so no two of the first so many keys are alike, and keys that follow one another are far apart.
 const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// The writers.
-#[derive(Debug)]
 pub struct WritingClients {
-    clients: Vec<Client>,
+    waits: Epoll,
+    links: Vec<WritingLink>,
     /// Those with nothing in flight.
     idle: Vec<usize>,
     value: Box<[u8]>,
     /// How many keys were written.
     count: u64,
+    keys: Vec<usize>,
+    chunk: Vec<u8>,
+}
+
+/// One of them: its connection, and what has come over it and is no whole message yet.
+struct WritingLink {
+    stream: <Epoll as Waits>::Source<TcpStream>,
+    came: Vec<u8>,
+    /// No message has come yet.
+    is_new: bool,
 }
 
 impl WritingClients {
     /// So many clients of a contact, which put values of a length under keys that were never put before.
     pub fn connect(contact: SocketAddr, clients: usize, value_bytes: usize) -> anyhow::Result<WritingClients> {
-        let connect = |_| Client::connect_without_port(&contact.to_string());
-        let all = (0..clients).map(connect).collect::<Result<Vec<Client>, _>>()?;
         let value = b"green, 80 degrees; ".iter().copied().cycle().take(value_bytes).collect();
-        Ok(WritingClients { clients: all, idle: (0..clients).collect(), value, count: 0 })
+        let (keys, chunk) = (Vec::new(), vec![0; READ_BYTES]);
+        let waits = Epoll::new().context("cannot wait")?;
+        let links = (0..clients).map(|place| WritingLink::attach(&waits, contact, place)).collect::<Result<_, _>>()?;
+        let mut writers = WritingClients { waits, links, idle: Vec::new(), value, count: 0, keys, chunk };
+        while writers.links.iter().any(|link| link.is_new) {
+            writers.hear_once(None, &mut Vec::new())?;
+        }
+        writers.idle.extend(0..clients);
+        Ok(writers)
     }
 
     /// How long what is written under one key is, with the key.
@@ -44,43 +65,65 @@ impl WritingClients {
         key(0).len() + self.value.len()
     }
 
-    /// What came of the writes of one of them.
-    fn take(&mut self, place: usize, heard: &mut Vec<LoadEvent<WriteNumber>>) -> anyhow::Result<()> {
-        let Some(client) = self.clients.get_mut(place) else { return Ok(()) };
-        while client.ready()? {
-            while let Some(told) = client.take_event() {
-                match told {
-                    (Some(number), Event::Written(ended)) => {
-                        self.idle.push(place);
-                        let is_kept =
-                            matches!(ended.end, WriteEnd::Told(WriteOutcome::Stored | WriteOutcome::Replaced));
-                        let number = WriteNumber(place, number);
-                        // Nobody answers a write: that it is kept is all there is.
-                        heard.extend(is_kept.then_some(LoadEvent::Answer(number)));
-                        heard.push(LoadEvent::Over(number, is_kept));
-                    }
-                    (_, Event::ContactLost { reason }) => return Err(anyhow!("the contact is gone: {reason}")),
-                    _ => heard.push(LoadEvent::Stray(1)),
-                }
+    /// Waits once. False where nothing has come for so long.
+    fn hear_once(&mut self, at_most: Option<Duration>, heard: &mut Vec<LoadEvent<u64>>) -> anyhow::Result<bool> {
+        match self.waits.wait_at_most(at_most, &mut self.keys) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(true),
+            waited => waited.context("cannot wait for what becomes of writes")?,
+        }
+        for place in &self.keys {
+            let Some(link) = self.links.get_mut(*place) else { continue };
+            link.read(&mut self.chunk)?;
+            while let Some(written) = link.next()? {
+                self.idle.push(*place);
+                let is_kept = matches!(written.outcome, WriteOutcome::Stored | WriteOutcome::Replaced);
+                // Nobody answers a write: that it is kept is all there is.
+                heard.extend(is_kept.then_some(LoadEvent::Answer(written.sequence)));
+                heard.push(LoadEvent::Over(written.sequence, is_kept));
             }
         }
+        Ok(!self.keys.is_empty())
+    }
+}
+
+impl WritingLink {
+    /// Connects, and says who it is.
+    fn attach(waits: &Epoll, contact: SocketAddr, place: usize) -> anyhow::Result<WritingLink> {
+        let stream = TcpStream::connect(contact).with_context(|| format!("cannot connect to {contact}"))?;
+        stream.set_nodelay(true)?;
+        let hello = Message::Hello(Hello::new(Role::Client { answer_port: 0 }));
+        let hello = Frame::at(Position::First, Dialect::OWN, 0, &hello)?;
+        (&stream).write_all(&[&PREFACE, hello.as_bytes()].concat())?;
+        Ok(WritingLink { stream: waits.watch(stream, place)?, came: Vec::new(), is_new: true })
+    }
+
+    fn read(&mut self, chunk: &mut [u8]) -> anyhow::Result<()> {
+        let count = (&*self.stream).read(chunk).context("the contact of a writer")?;
+        if count == 0 {
+            bail!("the contact of a writer has gone");
+        }
+        self.came.extend_from_slice(chunk.get(..count).unwrap_or_default());
         Ok(())
     }
 
-    /// Waits until there is something to do for some of them, or for so long, and says for whom.
-    fn wait(&self, at_most: Duration) -> anyhow::Result<Vec<usize>> {
-        let now = Instant::now();
-        let due = self.clients.iter().filter_map(Client::deadline).min();
-        let wait = due.map_or(at_most, |due| due.saturating_duration_since(now).min(at_most));
-        let wait = Timespec::try_from(wait)?;
-        let mut fds: Vec<PollFd<'_>> = self.clients.iter().map(|client| PollFd::new(client, PollFlags::IN)).collect();
-        retry_on_intr(|| poll(&mut fds, Some(&wait))).context("cannot wait for the writers")?;
-        let now = Instant::now();
-        let has_something = |(client, fd): (&Client, &PollFd<'_>)| {
-            !fd.revents().is_empty() || client.deadline().is_some_and(|due| due <= now)
-        };
-        let places = self.clients.iter().zip(&fds).enumerate();
-        Ok(places.filter(|(_, pair)| has_something(*pair)).map(|(place, _)| place).collect())
+    /// What came of its next write, if that is there.
+    fn next(&mut self) -> anyhow::Result<Option<Written>> {
+        if self.is_new {
+            let Some(rest) = self.came.strip_prefix(&PREFACE) else { return Ok(None) };
+            let Some(read) = wire::read_frame(Dialect::OWN, Position::First, rest, FRAME_BYTES_MAX)? else {
+                return Ok(None);
+            };
+            let Some(Message::Hello(_)) = read.message else { bail!("a writer is told {read:?} and no hello") };
+            self.came.drain(..PREFACE.len() + read.bytes_count);
+            self.is_new = false;
+        }
+        let read = wire::read_frame(Dialect::OWN, Position::Later, &self.came, FRAME_BYTES_MAX)?;
+        let Some(ReadFrame { message, bytes_count, .. }) = read else { return Ok(None) };
+        self.came.drain(..bytes_count);
+        match message {
+            Some(Message::Written(written)) => Ok(Some(written)),
+            other => bail!("a writer is told {other:?}"),
+        }
     }
 }
 
@@ -88,30 +131,23 @@ fn key(number: u64) -> String {
     format!("key-{:016x}", number.wrapping_mul(SPREAD))
 }
 
-/// A write of one of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct WriteNumber(usize, QueryNumber);
-
 impl Asks for WritingClients {
-    type Number = WriteNumber;
+    type Number = u64;
 
-    fn begin(&mut self, count: usize, begun: &mut Vec<WriteNumber>) -> anyhow::Result<()> {
+    fn begin(&mut self, count: usize, begun: &mut Vec<u64>) -> anyhow::Result<()> {
         for place in self.idle.split_off(self.idle.len().saturating_sub(count)) {
-            let Some(client) = self.clients.get_mut(place) else { continue };
+            let Some(link) = self.links.get_mut(place) else { continue };
             let change = Change::Put { key: Key::new(key(self.count).as_bytes())?, value: (*self.value).into() };
+            let write = Message::Write(Write { sequence: self.count, change });
+            (&*link.stream).write_all(Frame::new(Dialect::OWN, &write)?.as_bytes())?;
+            begun.push(self.count);
             self.count += 1;
-            begun.push(WriteNumber(place, client.begin_write(change, SILENCE_MAX)?));
         }
         Ok(())
     }
 
-    fn hear(&mut self, at_most: Duration, heard: &mut Vec<LoadEvent<WriteNumber>>) -> anyhow::Result<()> {
-        let until = Instant::now() + at_most;
-        while heard.is_empty() && Instant::now() < until {
-            for place in self.wait(until.saturating_duration_since(Instant::now()))? {
-                self.take(place, heard)?;
-            }
-        }
+    fn hear(&mut self, at_most: Duration, heard: &mut Vec<LoadEvent<u64>>) -> anyhow::Result<()> {
+        while heard.is_empty() && self.hear_once(Some(at_most), heard)? {}
         Ok(())
     }
 }
