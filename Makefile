@@ -108,7 +108,7 @@ test-long: ## Simulate 80,000 overlays with every fault and 40,000 with none; wr
 	STOPPED_SECONDS=20 $(CARGO) test --locked -p servent --test it stopped
 	STOPPED_SECONDS=600 $(CARGO) test --locked -p servent --test it stopped
 	LIES=1000000 $(CARGO) test --locked -p servent --test hostile_peers liars
-	KILLS=200 $(CARGO) test --locked -p servent --test it store::killed
+	KILLS=200 $(CARGO) test --locked -p servent --test it store::killed::whoever_is_killed
 	$(BUILD) --release
 	CONTENT_BYTES=10000000000 $(CARGO) test --locked --release -p client --test it content::large::a_content
 	CONTENT_BYTES=10000000000 $(CARGO) test --locked --release -p servent --test it giving::large

@@ -167,7 +167,9 @@ fn a_disk_that_fails_takes_no_more_and_at_the_next_start_all_is_written_anew() {
     let text = fs::read_to_string(&trace).unwrap();
     let (_, after) = text.split_once("EIO").unwrap();
     assert!(!after.contains("pwrite64(") && !after.contains("fdatasync("), "{after}");
-    let said = ended(place.serve("-"));
+    let servent = place.serve("-");
+    assert_eq!(Writer::at(servent.address).put("tea", "green"), WriteOutcome::Replaced);
+    let said = ended(servent);
     assert!(said.contains("was not closed: all of it was written anew"), "{said}");
     assert_eq!(place.exported(), b"tea green\n");
 }
