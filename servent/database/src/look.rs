@@ -27,7 +27,7 @@ pub struct LookedInto {
     pub is_closed: bool,
     /// How large it is.
     pub bytes_count: u64,
-    /// So many bytes of it are used.
+    /// So many bytes of it are used, as far as what it holds tells.
     pub used_bytes: u64,
 }
 
@@ -71,10 +71,7 @@ fn look(storage: &Arc<dyn Storage>) -> Result<LookedInto, OpenError> {
     builder.set_cache_size(CACHE_BYTES);
     let verified = builder.set_check_integrity_on_open(true).create_with_backend(layered).map_err(tables::damaged)?;
     let written = tables::read(&verified)?;
-    let transaction = verified.begin_write().map_err(tables::damaged)?;
-    let stats = transaction.stats().map_err(tables::damaged)?;
-    let used_bytes = stats.allocated_pages().saturating_mul(stats.page_size() as u64);
-    drop(transaction);
+    let used_bytes = tables::used_bytes(&written);
     let is_closed = is_closed(storage)?;
     Ok(LookedInto { written, is_closed, bytes_count, used_bytes })
 }

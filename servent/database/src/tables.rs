@@ -94,6 +94,25 @@ pub(crate) fn is_as_after(database: &redb::Database, changes: &[StoreChange]) ->
     Ok(true)
 }
 
+/// What redb gives a page, and what it keeps beside each entry.
+const PAGE_BYTES: usize = 4096;
+const ENTRY_BYTES: usize = 32;
+
+/// How much room what was written takes when it is written anew, and rather more than less: a short entry is in a page that may be half
+/// empty, a long one has pages of its own, a power of two of them.
+pub(crate) fn used_bytes(written: &WrittenData) -> u64 {
+    let room = |length: usize| {
+        let length = length + ENTRY_BYTES;
+        if 2 * length <= PAGE_BYTES { 2 * length } else { length.next_power_of_two().max(PAGE_BYTES) }
+    };
+    let values = written.values().map(|(key, kept)| {
+        let value_bytes = if let KeptValue::Value(value) = kept { value.len() } else { 0 };
+        room(key.as_bytes().len() + value_bytes)
+    });
+    let published = written.published_from(b"").map(|(name, text)| room(name.as_bytes().len() + text.len()));
+    values.chain(published).map(|length| length as u64).sum()
+}
+
 /// Everything, in pieces that are less than a commit may have.
 pub(crate) fn changes_of(written: &WrittenData) -> impl Iterator<Item = StoreChange> {
     let values = written.values().map(|(key, kept)| match kept {
