@@ -1,7 +1,7 @@
 //! The simulator: the minds, links and codecs of `common` around a clock, a network and a randomness of its own.
 //!
 //! It replaces nothing of what it runs. `plan` says what is to be run, `scene` draws it from the seed, `contents` what is
-//! shared and fetched in it, `dialects` who speaks what, and `cast` who takes part; `crowd` runs it as messages alone, for size and speed, and `world` runs
+//! shared and fetched in it, `dialects` who speaks what, and `cast` who takes part; what servents keep stands in `records` on a `torn_disk`; `crowd` runs it as messages alone, for size and speed, and `world` runs
 //! it as connections that carry bytes and fail; the crate `oracle` says what must come of it, without a line of the code
 //! it judges, and `verdict` holds what came of it against that, for both. Its command line and what is printed are
 //! `topology`'s.
@@ -16,8 +16,10 @@ pub mod graph;
 pub mod outcome;
 pub mod plan;
 pub mod random;
+pub mod records;
 pub mod scene;
 pub mod shapes;
+pub mod torn_disk;
 mod verdict;
 pub mod world;
 
