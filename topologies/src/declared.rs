@@ -223,6 +223,9 @@ impl Declared {
         if *forward_once {
             words.push("--forward-once".to_owned());
         }
+        if *published_only {
+            words.push("--published-only".to_owned());
+        }
         if *tp3 {
             words.push("--tp3".to_owned());
         }

@@ -119,6 +119,7 @@ pub fn plan(shape: &Shape, servents: usize, degree: usize, ttl: u8, seed: u64) -
         with_members: false,
         contents: 0,
         liars: 0,
+        writes: 0,
         disk: DiskKind::Quick,
         watch: None,
         without: BTreeSet::new(),

@@ -280,10 +280,9 @@ fn whatever_way_a_file_names_another_is_seen() {
 
 /// The files of the simulator, each after all that it names, and those of its world. What a file has below it in the tree is
 /// a part of it.
-const SIMULATOR: &str =
-    "random torn_disk records graph bare shapes plan faults contents scene outcome dialects cast verdict crowd world";
+const SIMULATOR: &str = "random torn_disk records graph bare shapes plan faults contents writes scene outcome dialects cast verdict crowd world";
 const WORLD: &str = "clock holds trace ways dials pipes ends events machines network face shell \
-                     disks story_world downloads witness troubles false_holders scenery liar back_liar poisoner \
+                     disks keeping story_world downloads writers witness troubles false_holders scenery liar back_liar poisoner \
                      hostile greetings fetchers faults watch world";
 
 #[test]

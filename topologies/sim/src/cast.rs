@@ -41,6 +41,7 @@ const HEARING: u64 = 0x776f_726c_6406_0000;
 const NATS: u64 = 0x776f_726c_6407_0000;
 const GREETERS: u64 = 0x776f_726c_6408_0000;
 const FETCHERS: u64 = 0x776f_726c_6409_0000;
+const WRITERS: u64 = 0x6361_7374_0b57_0000;
 
 /// Of a hundred links that may be listed by both ends, how many are.
 const BOTH_LIST_PERCENT: u64 = 20;
@@ -302,6 +303,11 @@ pub(crate) fn secret_of_greeter(seed: u64, fault: u32) -> Secret {
 /// The same of the client that fetches something, of the fetch of this number, each time it comes.
 pub(crate) fn secret_of_fetcher(seed: u64, fetch: u32, turn: u64) -> Secret {
     Secret::of_seed(Random::of(seed ^ FETCHERS, u64::from(fetch) << 32 | turn).number())
+}
+
+/// The same of a client that has its contact keep something, each time it comes.
+pub(crate) fn secret_of_writer(seed: u64, writer: u64, turn: u64) -> Secret {
+    Secret::of_seed(Random::of(seed ^ WRITERS, writer << 32 | turn).number())
 }
 
 #[cfg(test)]

@@ -62,6 +62,8 @@ pub struct RunOutcome {
     pub members: Option<MembersOutcome>,
     /// What came of fetching contents, where there were any to be fetched.
     pub contents: Option<ContentsOutcome>,
+    /// What came of writes, where anything was to be written.
+    pub writes: Option<WritesOutcome>,
     /// The invariants that broke, each with when and where. Empty for a run that is well.
     pub broken: Vec<String>,
 }
@@ -89,6 +91,27 @@ pub struct ContentsOutcome {
     pub came_bytes: u64,
     /// Those of them that were of no use.
     pub wasted_bytes: u64,
+}
+
+/// What came of writes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WritesOutcome {
+    /// How many servents heard.
+    pub heard: u64,
+    /// Of how many they said what came of them.
+    pub told: u64,
+    /// Those of these that changed something.
+    pub changed: u64,
+    /// How often something was put on a disk.
+    pub commits: u64,
+    /// How often that came to nothing.
+    pub failures: u64,
+    /// How often a servent that keeps something was started.
+    pub starts: u64,
+    /// How often one was told what a key is that it watches.
+    pub changes: u64,
+    /// How often those who write were answered.
+    pub answers: u64,
 }
 
 /// What came of telling each other who is there.

@@ -42,7 +42,9 @@ pub struct Plan {
     pub contents: usize,
     /// How many of those who share a content lie about it.
     pub liars: usize,
-    /// How the disks are of those who share and fetch.
+    /// How much clients have servents keep.
+    pub writes: usize,
+    /// How the disks are of those who share, fetch and keep.
     pub disk: DiskKind,
     /// What was drawn and is left out: how a failing run is made small.
     pub without: BTreeSet<Item>,
@@ -92,7 +94,7 @@ pub enum DiskKind {
     Quick,
     /// They take their time, and here and there something cannot be read.
     Mild,
-    /// The same and more of it; besides, files change and are gone, jobs are refused, and disks of clients are full.
+    /// The same and more of it; besides, files change and are gone, jobs are refused, and disks are full or fail.
     Wild,
 }
 
@@ -183,6 +185,8 @@ pub enum Item {
     Content(u32),
     /// A fetch of a content.
     Fetch(u32),
+    /// Something that a client has its contact keep.
+    Write(u32),
 }
 
 impl Plan {
@@ -214,12 +218,26 @@ impl Plan {
             words.push("--with-members".to_owned());
         }
         if self.contents > 0 {
-            words.push(format!("--contents {} --liars {} --disk {}", self.contents, self.liars, self.disk));
+            words.push(format!("--contents {} --liars {}", self.contents, self.liars));
+        }
+        if self.writes > 0 {
+            words.push(format!("--writes {}", self.writes));
+        }
+        if self.has_disks() {
+            words.push(format!("--disk {}", self.disk));
         }
         if !self.without.is_empty() {
             words.push(format!("--without {}", in_runs(&self.without)));
         }
         words.join(" ")
+    }
+}
+
+impl Plan {
+    /// Whether anybody has something on a disk.
+    #[must_use]
+    pub fn has_disks(&self) -> bool {
+        self.contents > 0 || self.writes > 0
     }
 }
 
@@ -386,7 +404,8 @@ impl Item {
             | Item::Query(number)
             | Item::Fault(number)
             | Item::Content(number)
-            | Item::Fetch(number) => number,
+            | Item::Fetch(number)
+            | Item::Write(number) => number,
         }
     }
 
@@ -400,6 +419,7 @@ impl Item {
             Item::Fault(_) => Item::Fault(next),
             Item::Content(_) => Item::Content(next),
             Item::Fetch(_) => Item::Fetch(next),
+            Item::Write(_) => Item::Write(next),
         })
     }
 }
@@ -412,6 +432,7 @@ impl fmt::Display for Item {
             Item::Fault(number) => write!(f, "f{number}"),
             Item::Content(number) => write!(f, "c{number}"),
             Item::Fetch(number) => write!(f, "g{number}"),
+            Item::Write(number) => write!(f, "w{number}"),
         }
     }
 }

@@ -11,6 +11,7 @@ use super::plan::{Item, Plan};
 use super::random::Random;
 use super::shapes;
 use super::shapes::Shape;
+use super::writes::{self, DrawnWrite};
 
 /// What random numbers are drawn for: a stream each, so that what is left out of one moves nothing of another.
 pub mod purpose {
@@ -77,6 +78,8 @@ pub struct Scene {
     pub contents: Vec<DrawnContent>,
     /// What is fetched of that, in the order of drawing.
     pub fetches: Vec<DrawnFetch>,
+    /// What servents are to keep, in the order in which it comes.
+    pub writes: Vec<DrawnWrite>,
 }
 
 /// One query to be asked.
@@ -123,9 +126,11 @@ impl Scene {
         let queries = draw_queries(&plan, graph.servents(), &mut stream(purpose::QUERIES));
         let faults = faults::draw(&plan, &graph);
         let (contents, fetches) = contents::draw(&plan, graph.servents());
+        let writes = writes::draw(&plan, graph.servents());
         plan.servents = graph.servents();
         let absent = vec![false; graph.servents()];
-        let mut scene = Scene { plan, graph, absent, ttls, forward_once, holders, queries, faults, contents, fetches };
+        let mut scene =
+            Scene { plan, graph, absent, ttls, forward_once, holders, queries, faults, contents, fetches, writes };
         scene.take_away();
         Ok(scene)
     }
@@ -137,7 +142,7 @@ impl Scene {
     }
 
     fn take_away(&mut self) {
-        let Scene { plan, graph, absent, holders, queries, faults, contents, fetches, .. } = self;
+        let Scene { plan, graph, absent, holders, queries, faults, contents, fetches, writes, .. } = self;
         for item in &plan.without {
             match item {
                 Item::Servent(servent) => {
@@ -148,7 +153,7 @@ impl Scene {
                 Item::Query(number) => queries.retain(|query| query.number != *number),
                 Item::Fault(number) => faults.retain(|fault| fault.number != *number),
                 // These were left out where they are drawn.
-                Item::Content(_) | Item::Fetch(_) => {}
+                Item::Content(_) | Item::Fetch(_) | Item::Write(_) => {}
             }
         }
         if !absent.contains(&true) {
@@ -160,6 +165,7 @@ impl Scene {
         queries.retain(|query| is_here(&query.contact));
         contents.iter_mut().for_each(|content| content.holders.retain(|holder| is_here(&holder.servent)));
         fetches.retain(|fetch| is_here(&fetch.contact));
+        writes.retain(|write| is_here(&write.contact));
         faults.retain_mut(|fault| {
             // A side of a partition can do without some; a link cannot do without an end.
             if fault.kind.befalls_many() {
@@ -222,6 +228,7 @@ pub(crate) mod tests {
             with_members: false,
             contents: 0,
             liars: 0,
+            writes: 0,
             disk: DiskKind::Quick,
             watch: None,
             without: [].into(),
@@ -241,6 +248,7 @@ pub(crate) mod tests {
             faults: Vec::new(),
             contents: Vec::new(),
             fetches: Vec::new(),
+            writes: Vec::new(),
             plan,
         }
     }

@@ -7,12 +7,13 @@
 //! scene, `story_world` that of a story. `faults` performs what goes wrong, `troubles` knows what is on just now,
 //! `hostile`, `liar`, `back_liar` and `poisoner` speak for those who mean no good, `greetings` for clients that have somebody
 //! greeted. What servents share is on their `disks`, and whoever lies about it in `false_holders`; clients that fetch it are
-//! `fetchers`, and what they have so far in `downloads`. `witness` judges what comes of it. None decides anything
+//! `fetchers`, and what they have so far in `downloads`. What servents keep for clients is in `keeping`, and those clients are
+//! `writers`. `witness` judges what comes of it. None decides anything
 //! a servent or a client decides, and the only clock read tells how long the run took.
 //!
 //! A run rises (everybody starts and links up), runs (queries are asked, faults strike) and, where there were faults,
-//! heals: the overlay must come back by itself, and one more query must find everybody. Then whatever is fetched must come to
-//! its end. Then nothing more is asked, and
+//! heals: the overlay must come back by itself, and one more query must find everybody. Then whoever wrote must find what is
+//! kept, and whatever is fetched must come to its end. Then nothing more is asked, and
 //! everybody must forget what was: of that the run's own figures tell nothing. One that watches who is known to be there
 //! (`watch`) asks nothing: everybody gets to know everybody, it is idle for a while, faults strike, and some time later all
 //! must know how it is.
@@ -31,6 +32,7 @@ mod fetchers;
 mod greetings;
 mod holds;
 mod hostile;
+mod keeping;
 mod liar;
 mod machines;
 mod network;
@@ -44,6 +46,7 @@ mod troubles;
 mod watch;
 mod ways;
 mod witness;
+mod writers;
 
 use std::time::{Duration, Instant};
 
@@ -90,6 +93,9 @@ const FORGET_AFTER: Duration = CONTACT_QUIET_MAX.saturating_add(NEIGHBOR_BEAT.sa
 const FORGETTING_LINKS_MAX: usize = 40;
 /// How long it may take, once all is well, until whatever is fetched has come to its end: each may be cut short a few times.
 const FETCHING_MAX: Nanos = 240 * SECOND;
+/// How long it takes, once all is well, until whoever wrote has come again, and has been told all it asks for: they come again within
+/// 2 s, and a disk takes 3 s.
+const WRITING_MAX: Nanos = 15 * SECOND;
 /// A run that is not over by then, in the time of its own network, never will be.
 const RUN_MAX: Nanos = 400 * SECOND;
 /// More steps than this without an end are a loop; and some more for every servent.
@@ -135,6 +141,10 @@ enum Phase {
     },
     /// The last fault is over. Then everybody must know who is there.
     Watching {
+        until: Nanos,
+    },
+    /// All is well again, and whoever wrote asks what is kept.
+    Writing {
         until: Nanos,
     },
     /// All is well again, and whatever is fetched has to come to its end by then.
@@ -252,7 +262,28 @@ impl<'s> World<'s> {
             DownloadStage::Away | DownloadStage::Asking | DownloadStage::Fetching => None,
         });
         outcome.contents = face.witness.fetches().outcome(ends);
+        outcome.writes = (self.scene.plan.writes > 0).then(|| face.witness.writes.outcome());
         outcome
+    }
+
+    /// All is well: whoever wrote asks what is kept.
+    fn let_write(&mut self) {
+        if self.shell.face.writers.all.is_empty() {
+            return self.let_fetch();
+        }
+        self.shell.face.witness.writes.on_last();
+        writers::come_last(&mut self.shell);
+        self.phase = Phase::Writing { until: self.now() + WRITING_MAX };
+    }
+
+    fn look_at_writing(&mut self, until: Nanos) {
+        if self.now() > until {
+            let now = self.now();
+            let Shell { face, network, .. } = &mut self.shell;
+            face.witness.on_writes_settled(now, |servent| network.machines[servent].is_running());
+            writers::go_home(&mut self.shell);
+            self.let_fetch();
+        }
     }
 
     /// All is well: whatever is fetched comes to its end.
@@ -333,6 +364,11 @@ impl<'s> World<'s> {
             SceneEvent::FetchUnattached { fetch, node } => fetchers::on_unattached(&mut self.shell, fetch, node),
             SceneEvent::FetchCut { fetch, life } => fetchers::cut(&mut self.shell, fetch, life),
             SceneEvent::FetchOver { fetch } => fetchers::on_over(&mut self.shell, fetch),
+            SceneEvent::WriteComes { write } => writers::come(&mut self.shell, write),
+            SceneEvent::WriterComes { writer } => writers::go_on(&mut self.shell, writer),
+            SceneEvent::WriterGoes { writer, node } | SceneEvent::WriterUnattached { writer, node } => {
+                writers::on_unattached(&mut self.shell, writer, node);
+            }
             SceneEvent::Look => self.look(),
         }
     }
@@ -382,6 +418,7 @@ impl<'s> World<'s> {
                 self.look_after_the_last();
             }
             Phase::Healing { until } => self.look_at_healing(until, stands),
+            Phase::Writing { until } => self.look_at_writing(until),
             Phase::Fetching { until } => self.look_at_fetching(until),
             Phase::Watching { until } if self.now() > until => self.end_watch(),
             Phase::Watching { .. } => self.watch.look_at_words(&self.shell, self.now() - self.busy_until),
@@ -407,6 +444,11 @@ impl<'s> World<'s> {
         for fetch in 0..self.shell.face.downloads.all.len() {
             let at = self.start + nanos(self.shell.face.downloads.all[fetch].drawn.at);
             self.shell.schedule(at, SceneEvent::FetchBegins { fetch });
+            self.busy_until = self.busy_until.max(at);
+        }
+        for (write, drawn) in self.scene.writes.iter().enumerate() {
+            let at = self.start + nanos(drawn.at);
+            self.shell.schedule(at, SceneEvent::WriteComes { write });
             self.busy_until = self.busy_until.max(at);
         }
         for asking in 0..self.scene.queries.len() {
@@ -444,7 +486,7 @@ impl<'s> World<'s> {
             self.shell.network.ways.widen();
             self.shell.face.witness.on_widened(now);
         } else if self.shell.pending_count() == 0 && self.watch.wrong_word(&self.shell).is_none() {
-            self.let_fetch();
+            self.let_write();
         } else if self.now() > self.busy_until.max(self.shell.face.witness.ended_last) + SETTLE_MAX {
             let wrong = self.watch.wrong_word(&self.shell).unwrap_or_default();
             let pending = self.describe();
@@ -474,7 +516,7 @@ impl<'s> World<'s> {
                     self.phase = Phase::Healing { until: until.max(self.now() + HEAL_MAX) };
                 }
                 if self.probe.is_none() {
-                    self.let_fetch();
+                    self.let_write();
                 }
             } else if self.now() > until {
                 let dead = if self.shell.network.has_dead_ends() { "a link whose other end is gone, " } else { "" };
@@ -501,7 +543,7 @@ impl<'s> World<'s> {
         // Whoever fetches asks on and on: what is pending then need not be what the probe left, and is waited for.
         let is_asked_meanwhile = faults.is_empty() && !self.scene.fetches.is_empty() && self.now() <= until;
         if faults.is_empty() && self.shell.pending_count() == 0 {
-            self.let_fetch();
+            self.let_write();
         } else if is_asked_meanwhile {
             // Nothing but a moment without any of that is missing.
         } else if self.now() > until || !may_be_disturbed && !may_be_spoilt {

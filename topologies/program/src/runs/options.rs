@@ -21,6 +21,7 @@ use sim::random::Random;
 use sim::scene::purpose;
 use sim::shapes::built_degree;
 use sim::shapes::{DeclaredGraph, Shape};
+use sim::writes::WRITES_MAX;
 use topologies::declared::Topology;
 
 /// As many as the links of a graph can number with any degree.
@@ -116,16 +117,21 @@ pub struct Options {
 
     /// Share as many contents, each by as many servents as hold the key, and fetch them while all else goes on
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=CONTENTS_MAX as i64),
-        conflicts_with = "watch")]
+        conflicts_with = "watch", group = "disks")]
     contents: Option<u32>,
 
     /// How many of those who share a content lie about it, each in its own way [default: 0]
     #[arg(long, value_name = "L", value_parser = clap::value_parser!(u32).range(0..=SERVENTS_MAX), requires = "contents")]
     liars: Option<u32>,
 
+    /// Have clients write as much to servents while all else goes on: put, delete, publish, watch and ask for it
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=WRITES_MAX as i64),
+        conflicts_with = "watch", group = "disks")]
+    writes: Option<u32>,
+
     /// How disks are: quick, mild (they take their time, and now and then something cannot be read), wild (that and more of it,
-    /// files change and are gone, and disks of clients are full) [default: quick]
-    #[arg(long, value_name = "DISK", requires = "contents", value_parser = |text: &str| named(&DiskKind::NAMED, text))]
+    /// files change and are gone, disks are full, and a sync fails) [default: quick]
+    #[arg(long, value_name = "DISK", requires = "disks", value_parser = |text: &str| named(&DiskKind::NAMED, text))]
     disk: Option<DiskKind>,
 
     /// One JSON object per run instead of a table
@@ -140,7 +146,7 @@ pub struct Options {
     #[arg(long, value_name = "DIR")]
     pub keep: Option<PathBuf>,
 
-    /// What was drawn and is left out: servents, queries, faults, contents, fetches, such as s3,q0,f2,c1,g10 or s3..9 with both ends included
+    /// What was drawn and is left out: servents, queries, faults, contents, fetches, writes, such as s3,q0,f2,c1,g10,w4 or s3..9 with both ends included
     #[arg(long, value_name = "ITEMS", conflicts_with = "seeds", value_parser = parse_items)]
     without: Option<Items>,
 }
@@ -188,6 +194,7 @@ topology sim ring --servents 30 --faults wild,hostile=0,crash=1..3 --seed 7 --js
 topology sim any --seeds 0..500 --faults wild,nat=50% --via mixed\n  \
 topology sim random --servents 200 --degree 8 --with-members --faults vanish=20%\n  \
 topology sim any --seeds 0..500 --contents 6 --holders 3 --liars 1 --disk wild --faults wild\n  \
+topology sim any --seeds 0..500 --writes 40 --disk wild --faults wild\n  \
 topology sim topologies/mesh.topo --delays heavy";
         help
     }
@@ -255,6 +262,12 @@ topology sim topologies/mesh.topo --delays heavy";
         if plan.watch.is_some() && plan.contents > 0 {
             bail!("--contents: nothing is fetched where it is watched who is there");
         }
+        if plan.watch.is_some() && plan.writes > 0 {
+            bail!("--writes: nothing is written where it is watched who is there");
+        }
+        if plan.wire == Wire::None && plan.writes > 0 {
+            bail!("--wire none: what is written is bytes; say native, tp3 or mixed, or nothing");
+        }
         if plan.wire == Wire::None && plan.contents > 0 {
             bail!("--wire none: contents are bytes; say native, tp3 or mixed, or nothing");
         }
@@ -268,6 +281,7 @@ topology sim topologies/mesh.topo --delays heavy";
             Item::Fault(_) => true,
             Item::Content(content) => size(*content) < plan.contents,
             Item::Fetch(fetch) => size(*fetch) < plan.contents * PER_CONTENT as usize,
+            Item::Write(write) => size(*write) < plan.writes,
         };
         if let Some(item) = plan.without.iter().find(|item| !is_there(item)) {
             bail!(
@@ -310,7 +324,8 @@ topology sim topologies/mesh.topo --delays heavy";
         let wire = if open { drawn.wire } else { Wire::Native };
         let is_of_members = faults.has(FaultKind::is_of_members) && self.with_members;
         let watch = self.watch.or(is_of_members.then_some(WATCH_DEFAULT));
-        let contents = self.contents.map_or(0, size);
+        let (contents, writes) = (self.contents.map_or(0, size), self.writes.map_or(0, size));
+        let is_plain = healthy && !self.with_members && contents == 0 && writes == 0;
         let is_asked = |count: usize| if watch.is_none() { count } else { 0 };
         Plan {
             shape,
@@ -321,13 +336,14 @@ topology sim topologies/mesh.topo --delays heavy";
             holders: is_asked(self.holders.map_or_else(holders, size).min(servents)),
             seed,
             delays: self.delays.unwrap_or(if open { drawn.delays } else { Delays::Equal }),
-            wire: self.wire.unwrap_or(if healthy && !self.with_members && contents == 0 { Wire::None } else { wire }),
+            wire: self.wire.unwrap_or(if is_plain { Wire::None } else { wire }),
             via: self.via.unwrap_or(ClientVia::Direct),
             faults,
             forward_once,
             with_members: self.with_members,
             contents,
             liars: self.liars.map_or(0, size),
+            writes,
             disk: self.disk.unwrap_or_default(),
             watch,
             without: self.without.clone().map(|items| items.0).unwrap_or_default(),
@@ -488,6 +504,7 @@ fn parse_items(text: &str) -> Result<Items, String> {
             "f" => Item::Fault,
             "c" => Item::Content,
             "g" => Item::Fetch,
+            "w" => Item::Write,
             _ => return None,
         };
         (first <= last && i64::from(last) < SERVENTS_MAX).then(|| (first..=last).map(item))
@@ -563,6 +580,7 @@ pub(super) mod tests {
             with_members: false,
             contents: 0,
             liars: 0,
+            writes: 0,
             disk: DiskKind::Quick,
             watch: None,
             without: BTreeSet::new(),
@@ -595,6 +613,13 @@ pub(super) mod tests {
         assert_eq!((plan.wire, plan.without.len()), (Wire::Native, 2));
         let few = self::plan("topology sim ring --contents 1");
         assert_eq!((few.liars, few.disk), (0, DiskKind::Quick));
+    }
+
+    #[test]
+    fn writes_that_are_said_are_meant_and_say_that_bytes_are() {
+        let plan = plan("topology sim ring --writes 6 --disk mild --without w5");
+        assert_eq!((plan.writes, plan.contents, plan.disk, plan.wire), (6, 0, DiskKind::Mild, Wire::Native));
+        assert!(plan.without.contains(&Item::Write(5)));
     }
 
     #[test]
@@ -695,6 +720,17 @@ pub(super) mod tests {
             ("ring --contents films", "invalid digit"),
             ("ring --liars 1", "required arguments were not provided"),
             ("ring --disk wild", "required arguments were not provided"),
+            ("ring --writes 0", "0 is not in 1..=10000"),
+            (
+                "ring --writes 1 --wire none",
+                "--wire none: what is written is bytes; say native, tp3 or mixed, or nothing",
+            ),
+            ("ring --writes 1 --with-members --watch 60s", "cannot be used with"),
+            (
+                "ring --writes 1 --with-members --faults stop=10%",
+                "--writes: nothing is written where it is watched who is there",
+            ),
+            ("ring --writes 2 --without w2", "--without w2: there are"),
             ("ring --contents 1 --liars -1", "unexpected argument '-1'"),
             ("ring --contents 1 --liars x", "invalid digit"),
             ("ring --contents 1 --disk full", "not one of quick, mild, wild"),

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use sim::outcome::{ContentsOutcome, GreetingCounts, MembersOutcome, RunOutcome};
+use sim::outcome::{ContentsOutcome, GreetingCounts, MembersOutcome, RunOutcome, WritesOutcome};
 use sim::plan::Plan;
 use sim::scene::Scene;
 
@@ -68,6 +68,9 @@ pub struct ShownRun {
     /// Left out where nothing was to be fetched.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub contents: Option<ShownContents>,
+    /// Left out where nothing was to be written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub writes: Option<ShownWrites>,
     pub broken: Vec<String>,
     /// What runs the same again.
     pub command: String,
@@ -112,6 +115,36 @@ pub struct ShownContents {
     pub false_holders: u64,
     pub came_bytes: u64,
     pub wasted_bytes: u64,
+}
+
+/// What came of writes: each as in [`WritesOutcome`].
+#[allow(missing_docs)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct ShownWrites {
+    pub heard: u64,
+    pub told: u64,
+    pub changed: u64,
+    pub commits: u64,
+    pub failures: u64,
+    pub starts: u64,
+    pub changes: u64,
+    pub answers: u64,
+}
+
+impl From<WritesOutcome> for ShownWrites {
+    fn from(outcome: WritesOutcome) -> ShownWrites {
+        let WritesOutcome { heard, told, changed, commits, failures, starts, changes, answers } = outcome;
+        ShownWrites { heard, told, changed, commits, failures, starts, changes, answers }
+    }
+}
+
+impl fmt::Display for ShownWrites {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ShownWrites { heard, told, changed, commits, failures, starts, .. } = *self;
+        write!(f, "of {} {} answered, {} changed something", counted(heard, "write"), grouped(told), grouped(changed))?;
+        write!(f, "; {}, {} in vain; {}", counted(commits, "commit"), grouped(failures), counted(starts, "start"))?;
+        write!(f, "; {}, {}", counted(self.changes, "change told"), counted(self.answers, "answer"))
+    }
 }
 
 impl From<ContentsOutcome> for ShownContents {
@@ -272,6 +305,7 @@ impl ShownRun {
             simulated_ms: u64::try_from(outcome.simulated.as_millis()).unwrap_or(u64::MAX),
             members: outcome.members.as_ref().map(|members| ShownMembers::new(members, !scene.faults.is_empty())),
             contents: outcome.contents.map(ShownContents::from),
+            writes: outcome.writes.map(ShownWrites::from),
             broken: outcome.broken,
             command: plan.command_line(),
             smallest: None,
@@ -321,6 +355,9 @@ pub struct Sum {
     /// How many fetches of contents there were, and how many came to a whole file.
     pub fetches: u64,
     pub whole: u64,
+    /// How many writes were heard, and how many changed something and were told to.
+    pub writes: u64,
+    pub changed: u64,
     /// How many invariants broke.
     pub broken: u64,
     pub events: u64,
@@ -341,6 +378,8 @@ impl Sum {
         self.lost += report.lost;
         self.fetches += report.contents.map_or(0, |contents| contents.fetches);
         self.whole += report.contents.map_or(0, |contents| contents.whole);
+        self.writes += report.writes.map_or(0, |writes| writes.heard);
+        self.changed += report.writes.map_or(0, |writes| writes.changed);
         self.broken += report.broken.len() as u64;
         self.events += report.events;
         self.seconds += report.seconds;
@@ -369,13 +408,29 @@ impl Sum {
 impl fmt::Display for Sum {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Sum {
-            runs, queries, expected, brought, missed, untold, doubled, waits, lost, fetches, whole, broken, ..
+            runs,
+            queries,
+            expected,
+            brought,
+            missed,
+            untold,
+            doubled,
+            waits,
+            lost,
+            fetches,
+            whole,
+            writes,
+            changed,
+            broken,
+            ..
         } = self;
         let fetched =
             if *fetches > 0 { format!("{}, {whole} whole, ", counted(*fetches, "fetch")) } else { String::new() };
+        let written =
+            if *writes > 0 { format!("{}, {changed} changed, ", counted(*writes, "write")) } else { String::new() };
         write!(
             f,
-            "{}, {}, {expected} expected, {brought} brought, {missed} missed, {untold} untold, {doubled} doubled, {}, {lost} lost, {fetched}{}",
+            "{}, {}, {expected} expected, {brought} brought, {missed} missed, {untold} untold, {doubled} doubled, {}, {lost} lost, {fetched}{written}{}",
             counted(*runs, "run"),
             counted(*queries, "query"),
             counted(*waits, "wait"),
@@ -415,6 +470,9 @@ impl<W: Write> Printer<W> {
         }
         if let Some(contents) = &report.contents {
             writeln!(self.out, "  contents: {contents}")?;
+        }
+        if let Some(writes) = &report.writes {
+            writeln!(self.out, "  writes: {writes}")?;
         }
         for broken in &report.broken {
             writeln!(self.out, "  broken: {broken}")?;

@@ -22,7 +22,7 @@ pub fn shrink(plan: &Plan, fails: impl Fn(&Plan) -> bool) -> Plan {
     search.shrink_network();
     loop {
         let before = search.best.clone();
-        for items in [faults_of, contents_of, fetches_of, queries_of, servents_of] {
+        for items in [faults_of, contents_of, fetches_of, writes_of, queries_of, servents_of] {
             search.leave_out(items);
         }
         search.simplify();
@@ -113,6 +113,8 @@ impl<F: Fn(&Plan) -> bool> Search<F> {
         }
         let contents = scene.contents.last().map_or(0, |content| content.number as usize + 1);
         self.take(tidied(Plan { contents, ..self.best.clone() }));
+        let writes = scene.writes.iter().map(|write| write.number as usize + 1).max().unwrap_or_default();
+        self.take(tidied(Plan { writes, ..self.best.clone() }));
         for liars in 0..self.best.liars {
             if self.take(Plan { liars, ..self.best.clone() }) {
                 break;
@@ -139,7 +141,7 @@ impl<F: Fn(&Plan) -> bool> Search<F> {
             }
         }
         // What goes wrong befalls bytes.
-        let bytes_are_needed = !self.best.faults.is_none() || self.best.with_members || self.best.contents > 0;
+        let bytes_are_needed = !self.best.faults.is_none() || self.best.with_members || self.best.has_disks();
         let simpler = before(&Wire::NAMED, self.best.wire).into_iter();
         for wire in simpler.filter(|wire| *wire != Wire::None || !bytes_are_needed) {
             if self.take(Plan { wire, ..self.best.clone() }) {
@@ -165,6 +167,10 @@ fn fetches_of(scene: &Scene) -> Vec<Item> {
     scene.fetches.iter().map(|fetch| Item::Fetch(fetch.number)).collect()
 }
 
+fn writes_of(scene: &Scene) -> Vec<Item> {
+    scene.writes.iter().map(|write| Item::Write(write.number)).collect()
+}
+
 fn servents_of(scene: &Scene) -> Vec<Item> {
     (0..).zip(&scene.absent).filter(|(_, absent)| !**absent).map(|(servent, _)| Item::Servent(servent)).collect()
 }
@@ -178,15 +184,19 @@ fn before<T: Copy + PartialEq>(named: &[(&str, T)], one: T) -> Vec<T> {
 fn tidied(mut plan: Plan) -> Plan {
     plan.degree = built_degree(&plan.shape, plan.servents, plan.degree).unwrap_or_default();
     if plan.contents == 0 {
-        (plan.liars, plan.disk) = Default::default();
+        plan.liars = 0;
     }
-    let Plan { servents, queries, faults, contents, without, .. } = &mut plan;
+    if !plan.has_disks() {
+        plan.disk = DiskKind::Quick;
+    }
+    let Plan { servents, queries, faults, contents, writes, without, .. } = &mut plan;
     without.retain(|item| match item {
         Item::Servent(number) => (*number as usize) < *servents,
         Item::Query(number) => (*number as usize) < *queries,
         Item::Fault(number) => faults::can_be_drawn(faults, *number),
         Item::Content(number) => (*number as usize) < *contents,
         Item::Fetch(number) => (*number as usize) < *contents * PER_CONTENT as usize,
+        Item::Write(number) => (*number as usize) < *writes,
     });
     plan
 }

@@ -213,6 +213,7 @@ fn crash(shell: &mut Shell<SceneFace<'_>>, fault: usize, servent: usize) {
         (false, true) => Departure::Reset,
         (false, false) => Departure::Closed,
     };
+    shell.face.kept.stop(servent, how == Departure::Vanished);
     shell.kill(servent, how);
 }
 

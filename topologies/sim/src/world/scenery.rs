@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use common::dialect::Dialect;
 use common::disk::{Job, JobDone};
@@ -22,11 +23,13 @@ use super::downloads::{DownloadNews, Downloads};
 use super::ends::EndAt;
 use super::face::{Face, FetchWish};
 use super::false_holders::FalseHolders;
+use super::keeping::{Found, KeptDisks};
 use super::machines::MachineKind;
 use super::network::{LinkNews, SimNetwork};
 use super::shell::{Mind, Shell};
 use super::troubles::Troubles;
 use super::witness::{CopyHeard, ToldPlace, Witness};
+use super::writers::Writers;
 use crate::cast::{self, Nat, Stores};
 use crate::plan::Wire;
 use crate::scene::Scene;
@@ -66,6 +69,14 @@ pub(super) enum SceneEvent {
     FetchCut { fetch: usize, life: u32 },
     /// It is over.
     FetchOver { fetch: usize },
+    /// A client is to have its contact keep something.
+    WriteComes { write: usize },
+    /// A client that writes goes on, if it has anything to say.
+    WriterComes { writer: usize },
+    /// It goes at once.
+    WriterGoes { writer: usize, node: usize },
+    /// Its contact is lost, or was not there.
+    WriterUnattached { writer: usize, node: usize },
     /// The world looks how far things are.
     Look,
 }
@@ -92,6 +103,8 @@ pub(super) struct SceneFace<'s> {
     /// The clients that have somebody greeted, by their nodes.
     pub(super) greeters: BTreeMap<usize, Greeter>,
     pub(super) downloads: Downloads,
+    pub(super) writers: Writers,
+    pub(super) kept: KeptDisks,
     disks: Disks,
     false_holders: FalseHolders,
     stores: Stores,
@@ -107,7 +120,22 @@ impl<'s> SceneFace<'s> {
         };
         let downloads = Downloads::new(scene, hashed);
         let false_holders = FalseHolders::new(scene, |number| hashed(number).map(|(hash, _)| hash));
-        SceneFace { scene, troubles, witness, echoes: 0, dials: 0, greeters, downloads, disks, false_holders, stores }
+        let (writers, kept) = (Writers::new(scene), KeptDisks::new(scene));
+        let (echoes, dials) = (0, 0);
+        SceneFace {
+            scene,
+            troubles,
+            witness,
+            echoes,
+            dials,
+            greeters,
+            downloads,
+            writers,
+            kept,
+            disks,
+            false_holders,
+            stores,
+        }
     }
 
     fn query_of(&self, node: usize) -> Option<usize> {
@@ -215,6 +243,43 @@ impl<'s> SceneFace<'s> {
         }
     }
 
+    /// A client that writes is told something, and something comes of that.
+    fn tell_writer(
+        &mut self,
+        network: &SceneNetwork,
+        (node, writer): (usize, usize),
+        report: &Report,
+    ) -> Option<SceneEvent> {
+        let now = network.clock.now();
+        let state = self.writers.all.get_mut(writer)?;
+        match report {
+            Report::Ready => {
+                state.on_ready();
+                return Some(SceneEvent::WriterComes { writer });
+            }
+            Report::Refused { .. } | Report::ContactLost { .. } => {
+                return Some(SceneEvent::WriterUnattached { writer, node });
+            }
+            Report::Members { .. } | Report::Listed { .. } | Report::Greeted { .. } => {
+                self.witness.broke(now, "a client that writes was told of members");
+            }
+            Report::Files { .. } | Report::FilesListed { .. } => {
+                self.witness.broke(now, "a client that writes was told of files");
+            }
+            // What is said of these its servent was seen to say; forged answers are of any kind.
+            Report::Written { .. }
+            | Report::Changed { .. }
+            | Report::WatchEnded { .. }
+            | Report::Answer { .. }
+            | Report::Late { .. }
+            | Report::Ended { .. }
+            | Report::Unfetched { .. }
+            | Report::Unexpected { .. }
+            | Report::MoreUnexpected { .. } => {}
+        }
+        None
+    }
+
     /// What comes of every dial to a client that nobody can dial.
     fn fate_of_nat(&self, to: usize) -> Option<Fate> {
         let nat = self.query_of(to).and_then(|query| self.witness.nat_of(query))?;
@@ -259,12 +324,28 @@ impl Face for SceneFace<'_> {
         }
     }
 
-    fn begin_job(&mut self, _network: &SceneNetwork, servent: usize, job: &Job) -> Option<Nanos> {
-        self.disks.begin(servent, job)
+    fn begin_job(&mut self, network: &SceneNetwork, servent: usize, job: &Job) -> Option<Nanos> {
+        let Job::Commit(changes) = job else { return self.disks.begin(servent, job) };
+        let now = network.clock.now();
+        self.witness.on_commit(now, servent, changes);
+        let wait = self.kept.begin(servent, changes);
+        if wait.is_none()
+            && let Some(JobDone::Committed(committed)) = job.failed("nobody can be had")
+        {
+            self.witness.on_committed(now, servent, &committed);
+        }
+        wait
     }
 
     fn end_job(&mut self, network: &SceneNetwork, servent: usize, job: &Job) -> Option<JobDone> {
         let now = network.clock.now();
+        if matches!(job, Job::Commit(_)) {
+            let done = self.kept.end(servent);
+            if let Some(JobDone::Committed(committed)) = &done {
+                self.witness.on_committed(now, servent, committed);
+            }
+            return done;
+        }
         let (done, news) = self.disks.end(now, servent, job);
         self.witness.on_disk(now, servent, news);
         if let Some(JobDone::BlocksRead { link, read: Ok(blocks), .. }) = &done
@@ -323,6 +404,9 @@ impl Face for SceneFace<'_> {
         }
         if let Some(fetch) = self.downloads.asked_by(client) {
             return self.tell_asker(network, (client, fetch), report);
+        }
+        if let Some(writer) = self.writers.at(client) {
+            return self.tell_writer(network, (client, writer), &report);
         }
         let query = self.query_of(client)?;
         let now = network.clock.now();
@@ -389,6 +473,12 @@ impl Face for SceneFace<'_> {
                 let id = QueryId { sequence: request.sequence, client: network.address(node) };
                 self.witness.on_content_asked(now, id, &request.ask);
             }
+            Message::Request(request) if self.writers.at(node).is_some() => {
+                let id = QueryId { sequence: request.sequence, client: network.address(node) };
+                self.witness.writes.on_asked(id, &request.ask);
+            }
+            Message::Written(written) => self.witness.on_written(now, node, link, *written),
+            Message::Changed(changed) => self.witness.on_changed(now, node, link, changed),
             Message::ListPart(part) => self.witness.on_list_part(now, node, link, part),
             Message::Refused(refused) => self.witness.on_fetch_refused(node, (link, refused.fetch)),
             Message::Query(query) => {
@@ -403,6 +493,7 @@ impl Face for SceneFace<'_> {
                 let id = QueryId { sequence: answer.sequence, client: network.address(other) };
                 self.witness.on_answer_said(now, (node, life), other, id, dialect == Dialect::OWN);
                 self.witness.on_contents_told(now, (node, life), id, &answer.body);
+                self.witness.on_kept_told(now, (node, life), id, &answer.body);
             }
             Message::Echo(echo) => self.witness.on_echo_said(link, echo),
             Message::Peers(peers) => {
@@ -430,17 +521,26 @@ impl Face for SceneFace<'_> {
     fn on_heard(&mut self, network: &SceneNetwork, link: LinkId, heard: &Heard) {
         let at = EndAt::of(link);
         let (node, from) = (network.end(at).node, network.end(at.other()).node);
-        let Heard::Message { message, .. } = heard else { return };
+        let Heard::Message { message, .. } = heard else {
+            return self.witness.writes.on_closed(node, link);
+        };
         let life = network.machines[node].life;
         if network.machines[node].kind == MachineKind::Servent {
             self.witness.on_heard(node, link, message);
         }
         match (network.machines[node].kind, message) {
             (MachineKind::Servent, Message::Open(open)) => self.false_holders.on_open(link, open.hash),
+            (MachineKind::Servent, Message::Write(write)) => {
+                let is_from_here = network.address(from).ip().is_loopback();
+                self.witness.writes.on_write(node, link, is_from_here, write);
+            }
+            (MachineKind::Servent, Message::Watch(watch)) => self.witness.writes.on_watch(node, link, watch),
             (MachineKind::Servent, Message::List(list)) => self.witness.on_list(link, list),
             (MachineKind::Servent, Message::Request(request)) if is_of_contents(&request.ask) => {
                 let id = QueryId { sequence: request.sequence, client: network.address(from) };
                 self.witness.on_content_ask_heard(network.clock.now(), (node, life), id);
+                self.witness.writes.on_heard(network.clock.now(), (node, life), id);
+                self.witness.writes.on_request(node, link, id);
             }
             (MachineKind::Servent, Message::Echo(echo)) => {
                 self.echoes += 1;
@@ -449,6 +549,7 @@ impl Face for SceneFace<'_> {
             (MachineKind::Servent, Message::Query(query)) => {
                 if is_of_contents(&query.ask) {
                     self.witness.on_content_ask_heard(network.clock.now(), (node, life), query.id());
+                    self.witness.writes.on_heard(network.clock.now(), (node, life), query.id());
                     query.contact.into_iter().for_each(|mark| self.witness.on_content_ask_named(mark, query.id()));
                 }
                 let client = network.at_address(query.id().client);
@@ -481,12 +582,19 @@ impl Face for SceneFace<'_> {
         if let Some(query) = self.query_of(node) {
             self.witness.seen.queries.on_refused(query);
         }
+        if let Some(writer) = self.writers.at(node) {
+            return Some(SceneEvent::WriterUnattached { writer, node });
+        }
         self.downloads.asked_by(node).map(|fetch| SceneEvent::FetchUnattached { fetch, node })
     }
 
     fn on_handled(&mut self, now: Nanos, servent: usize, overlay: &Overlay) {
         self.witness.check_holdings(now, servent, overlay.holdings());
         self.witness.check_words(now, servent, |address| overlay.word_of(address));
+    }
+
+    fn on_closing(&mut self, network: &SceneNetwork, link: LinkId) {
+        self.witness.writes.on_closed(network.end(EndAt::of(link)).node, link);
     }
 
     fn on_dialling(&mut self, network: &SceneNetwork, node: usize, _address: SocketAddr) {
@@ -538,7 +646,7 @@ pub(super) fn add_stranger(shell: &mut Shell<SceneFace<'_>>, place: usize) -> us
 pub(super) fn start_servent(shell: &mut Shell<SceneFace<'_>>, servent: usize) {
     let scene = shell.face.scene;
     let life = shell.network.machines[servent].life + 1;
-    let config = cast::config(scene, servent, life);
+    let mut config = cast::config(scene, servent, life);
     let now = shell.now();
     shell.face.witness.on_born(now, servent, life);
     shell.face.disks.on_born(servent);
@@ -547,6 +655,18 @@ pub(super) fn start_servent(shell: &mut Shell<SceneFace<'_>>, servent: usize) {
         Wire::Tp3 | Wire::Mixed => Accepts::ANY,
     };
     let store = shell.face.stores.of(scene, servent);
+    let found = match shell.face.kept.start(servent) {
+        Some(Err(damage)) => {
+            shell.broke(&format!("s{servent} starts, and its disk is said to be damaged: {damage}"));
+            None
+        }
+        found => found.and_then(Result::ok),
+    };
+    let written = found.as_ref().map(|Found { written, is_read_only }| (written, *is_read_only));
+    shell.face.witness.on_kept_found(now, servent, &store, written);
+    if let Some(Found { written, is_read_only }) = found {
+        (config.written, config.is_read_only) = (Some(Arc::new(written)), is_read_only);
+    }
     shell.settle_down(servent, Mind::Servent(Box::new(Overlay::new(&config, store))), Exchange::servent(accepts));
 }
 

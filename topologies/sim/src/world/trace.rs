@@ -22,6 +22,7 @@ pub(super) enum Noted {
     JobEnds = 15,
     FetchTold = 16,
     FetchGoesOn = 17,
+    Writes = 18,
 }
 
 pub(super) struct Trace {

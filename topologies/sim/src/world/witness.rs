@@ -15,6 +15,7 @@
 //! - `tellings`: what is told and asked of members keeps its paces.
 //! - `greetings`: whoever has somebody greeted is told what is so, and nobody dies of it.
 //! - `shared`: what is said of files is what a disk showed, and no more of them waits to be sent than may.
+//! - `writes`: nobody is told of what is not on a disk, and what was acknowledged stays.
 //! - `fetches`: nothing false is written, and whatever somebody has comes whole.
 //!
 //! What the claims must leave out, since a hostile servent had a hand in it, is known to `forgeries`.
@@ -33,13 +34,16 @@ mod members;
 mod queries;
 mod shared;
 mod tellings;
+mod writes;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use common::content::ContentHash;
 use common::content::search::{List, ListPart};
 use common::dialect::Dialect;
+use common::disk::CommitFailure;
 use common::fetch;
 use common::link::LinkId;
 use common::member::{Peers, PeersWanted, Word};
@@ -47,6 +51,9 @@ use common::message::{Brought, Echo, Identity, Message, ServentId};
 use common::overlay::Holding;
 use common::query::{AnswerBody, Ask, BroughtAnswer, BroughtBody, ContactMark, ContactName, Query, QueryId, Via};
 use common::session::{EndReason, Ending, GreetingEnded};
+use common::store::Store;
+use common::write::{Changed, Written};
+use common::written::{StoreChange, WrittenData};
 
 use super::clock::{Nanos, SECOND, nanos};
 use super::disks::DiskNews;
@@ -77,6 +84,7 @@ use oracle::Demanded;
 use queries::{WatchedQueries, WatchedQuery};
 use shared::WatchedShared;
 use tellings::WatchedTellings;
+use writes::WatchedWrites;
 
 /// Broken invariants kept; whoever has so many needs no more.
 const BROKEN_MAX: usize = 20;
@@ -119,6 +127,7 @@ pub(super) struct Witness<'s> {
     tellings: Option<WatchedTellings>,
     greetings: WatchedGreetings<'s>,
     fetches: WatchedFetches<'s>,
+    pub(super) writes: WatchedWrites,
     /// The overlay has stood.
     pub(super) has_risen: bool,
     /// When a link last came or fell.
@@ -151,6 +160,7 @@ impl<'s> Witness<'s> {
             tellings: scene.plan.with_members.then(|| WatchedTellings::new(scene.graph.servents())),
             greetings: WatchedGreetings::new(scene),
             fetches: WatchedFetches::new(scene),
+            writes: WatchedWrites::default(),
             has_risen: false,
             touched_last: 0,
             ended_last: 0,
@@ -233,6 +243,7 @@ impl<'s> Witness<'s> {
             members.on_died(now, &self.seen.links, servent, is_for_good);
         }
         self.greetings.on_died(now, servent);
+        self.writes.on_died(servent);
     }
 
     /// A dial to somebody is refused, whether it is there or not.
@@ -669,6 +680,7 @@ impl<'s> Witness<'s> {
             answer.id == cast::servent_id(servent.0, servent.1) && !self.seen.shared.was_brought(servent, name);
         if let (Some(id), BroughtBody::Whole(body), true) = (self.seen.shared.named(name), &answer.body, is_own) {
             self.on_contents_told(now, servent, id, body);
+            self.on_kept_told(now, servent, id, body);
         }
     }
 
@@ -732,6 +744,56 @@ impl<'s> Witness<'s> {
     /// A client has been told of all files of its contact.
     pub(super) fn on_files_listed(&mut self, now: Nanos, fetch: usize, is_whole: bool) {
         let wrong = self.fetches.on_listed(fetch, &self.seen).filter(|_| is_whole);
+        self.broke_all(now, wrong);
+    }
+
+    // ---- writes ----
+
+    /// A servent that starts has this on its disk, where it keeps anything.
+    pub(super) fn on_kept_found(
+        &mut self,
+        now: Nanos,
+        servent: usize,
+        below: &Arc<Store>,
+        found: Option<(&WrittenData, bool)>,
+    ) {
+        let wrong = self.writes.on_born(now, servent, below, found);
+        self.broke_all(now, wrong);
+    }
+
+    /// A servent puts changes on its disk.
+    pub(super) fn on_commit(&mut self, now: Nanos, servent: usize, changes: &[StoreChange]) {
+        let wrong = self.writes.on_commit(servent, changes);
+        self.broke_all(now, wrong);
+    }
+
+    /// What came of that.
+    pub(super) fn on_committed(&mut self, now: Nanos, servent: usize, committed: &Result<(), CommitFailure>) {
+        self.writes.on_committed(now, servent, committed);
+    }
+
+    /// A servent says what came of a write.
+    pub(super) fn on_written(&mut self, now: Nanos, servent: usize, link: LinkId, written: Written) {
+        let wrong = self.writes.on_written(servent, link, written);
+        self.broke_all(now, wrong);
+    }
+
+    /// It tells of a key that is watched.
+    pub(super) fn on_changed(&mut self, now: Nanos, servent: usize, link: LinkId, changed: &Changed) {
+        let wrong = self.writes.on_changed(servent, link, changed);
+        self.broke_all(now, wrong);
+    }
+
+    /// It answers one who writes.
+    pub(super) fn on_kept_told(&mut self, now: Nanos, servent: (usize, u32), id: QueryId, body: &AnswerBody) {
+        // A forger has others hear the same query ask something else.
+        let wrong = self.writes.on_answered(now, servent, id, body).filter(|_| !self.seen.is_forger_there);
+        self.broke_all(now, wrong);
+    }
+
+    /// All is over that was to be written.
+    pub(super) fn on_writes_settled(&mut self, now: Nanos, is_there: impl Fn(usize) -> bool) {
+        let wrong = self.writes.on_settled(is_there);
         self.broke_all(now, wrong);
     }
 

@@ -27,7 +27,7 @@ pub(super) fn too_many(servent: usize, holdings: impl Iterator<Item = Holding>) 
 
 /// What of it should be forgotten.
 pub(super) fn not_forgotten(servent: usize, holdings: impl Iterator<Item = Holding>) -> impl Iterator<Item = String> {
-    let stays = |name| matches!(name, "neighbors" | "clients" | "links" | "members");
+    let stays = |name| matches!(name, "neighbors" | "clients" | "links" | "members" | "written_keys" | "written_bytes");
     let left = holdings.filter(move |holding| holding.limit.is_some() && holding.value > 0 && !stays(holding.name));
     left.map(move |Holding { help, value, .. }| {
         format!("s{servent} still has {value} {help}, and nothing was asked for long")

@@ -1,0 +1,246 @@
+//! Clients that have servents keep something: each comes to its contact, says what it is to, watches and asks for it, and comes
+//! again where its contact was lost.
+//!
+//! Those that may write are on their contact's host. What becomes of a write is for the servent's mind, whom a client believes
+//! is for its own, and what must come of it is for the witness to say.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use common::content::search::FileName;
+use common::dialect::Dialect;
+use common::exchange::Exchange;
+use common::key::Key;
+use common::limits::SILENCE_DEFAULT;
+use common::query::Ask;
+use common::session::{Question, Session};
+use common::wire::Accepts;
+use common::write::Change;
+
+use super::clock::{MILLISECOND, Nanos, SECOND};
+use super::dials::Caller;
+use super::machines::MachineKind;
+use super::scenery::{self, SceneEvent, SceneFace};
+use super::shell::{Departure, Mind, Shell};
+use super::trace::Noted;
+use crate::cast;
+use crate::random::Random;
+use crate::scene::Scene;
+use crate::writes::{DrawnChange, DrawnWrite, KEYS};
+
+// What the stream of a writer is for.
+const PAUSES: u64 = 0x776f_726c_640d_0000;
+/// How long it is until a client comes again whose contact was not there.
+const PAUSE: (Nanos, Nanos) = (200 * MILLISECOND, 2 * SECOND);
+
+/// Who one is: its contact, and which of its clients; nothing where it is one from elsewhere.
+pub(super) type WriterName = (u32, Option<u32>);
+
+/// All of them.
+#[derive(Default)]
+pub(super) struct Writers {
+    pub(super) all: Vec<Writer>,
+    by_node: BTreeMap<usize, usize>,
+}
+
+/// One of them.
+pub(super) struct Writer {
+    name: WriterName,
+    random: Random,
+    node: Option<usize>,
+    is_ready: bool,
+    /// The turns it has come, which are different sessions.
+    turns: u64,
+    /// Writes that are to be said, by their places among all.
+    waiting: VecDeque<usize>,
+    /// Its watches, by their numbers.
+    watched: BTreeMap<u64, &'static str>,
+    /// What it asks for in the end.
+    last_asks: bool,
+}
+
+impl Writers {
+    pub(super) fn new(scene: &Scene) -> Writers {
+        let names: BTreeSet<WriterName> = scene.writes.iter().map(|write| (write.contact, write.writer)).collect();
+        let writer = |name: WriterName| Writer {
+            name,
+            random: Random::of(scene.plan.seed ^ PAUSES, number_of(name)),
+            node: None,
+            is_ready: false,
+            turns: 0,
+            waiting: VecDeque::new(),
+            watched: BTreeMap::new(),
+            last_asks: false,
+        };
+        Writers { all: names.into_iter().map(writer).collect(), ..Writers::default() }
+    }
+
+    /// Who lives at a node, if it is one of them.
+    pub(super) fn at(&self, node: usize) -> Option<usize> {
+        let writer = self.by_node.get(&node).copied()?;
+        self.all.get(writer)?.node.filter(|lives| *lives == node)?;
+        Some(writer)
+    }
+
+    fn of(&self, name: WriterName) -> Option<usize> {
+        self.all.iter().position(|writer| writer.name == name)
+    }
+}
+
+impl Writer {
+    pub(super) fn on_ready(&mut self) {
+        self.is_ready = true;
+    }
+}
+
+fn number_of((contact, writer): WriterName) -> u64 {
+    u64::from(contact) << 8 | writer.map_or(0, |writer| u64::from(writer) + 1)
+}
+
+/// A write is to be said.
+pub(super) fn come(shell: &mut Shell<SceneFace<'_>>, write: usize) {
+    let scene = shell.face.scene;
+    let Some(drawn) = scene.writes.get(write) else { return };
+    let Some(writer) = shell.face.writers.of((drawn.contact, drawn.writer)) else { return };
+    shell.note(drawn.contact as usize, Noted::Writes);
+    if let Some(writer) = shell.face.writers.all.get_mut(writer) {
+        writer.waiting.push_back(write);
+    }
+    go_on(shell, writer);
+}
+
+/// Says what is to be said, if its contact is there, and comes otherwise.
+pub(super) fn go_on(shell: &mut Shell<SceneFace<'_>>, writer: usize) {
+    loop {
+        let Some(state) = shell.face.writers.all.get_mut(writer) else { return };
+        if state.node.is_none() && (!state.waiting.is_empty() || state.last_asks) {
+            return attach(shell, writer);
+        }
+        let Some(node) = state.node.filter(|_| state.is_ready) else { return };
+        if std::mem::take(&mut state.last_asks) {
+            return ask_last(shell, writer, node);
+        }
+        let Some(write) = state.waiting.pop_front() else { return };
+        say(shell, writer, node, write);
+    }
+}
+
+fn attach(shell: &mut Shell<SceneFace<'_>>, writer: usize) {
+    let seed = shell.face.scene.plan.seed;
+    let Some(state) = shell.face.writers.all.get_mut(writer) else { return };
+    state.turns += 1;
+    state.is_ready = false;
+    state.watched.clear();
+    let (name, turns) = (state.name, state.turns);
+    let (contact, on_host) = (name.0 as usize, name.1.is_some());
+    let secret = cast::secret_of_writer(seed, number_of(name), turns);
+    let node = scenery::add_guest(shell, MachineKind::Client, contact);
+    if on_host {
+        shell.network.share_host(node);
+    }
+    shell.network.close_port(node);
+    shell.face.writers.by_node.insert(node, writer);
+    if let Some(state) = shell.face.writers.all.get_mut(writer) {
+        state.node = Some(node);
+    }
+    let session = Session::new(Dialect::OWN, 0, secret);
+    shell.settle_down(node, Mind::Client(Box::new(session)), Exchange::client(Accepts::answers_to(Dialect::OWN)));
+    let address = shell.network.address(contact);
+    shell.dial(node, Caller::Contact, address, Dialect::OWN);
+}
+
+/// Its contact is lost, or was not there: it comes again after a while, where it has something to say.
+pub(super) fn on_unattached(shell: &mut Shell<SceneFace<'_>>, writer: usize, node: usize) {
+    let Some(state) = shell.face.writers.all.get_mut(writer).filter(|state| state.node == Some(node)) else { return };
+    let pause = state.random.within(PAUSE.0, PAUSE.1);
+    leave(shell, writer, Departure::Closed);
+    shell.schedule(shell.now() + pause, SceneEvent::WriterComes { writer });
+}
+
+fn leave(shell: &mut Shell<SceneFace<'_>>, writer: usize, how: Departure) {
+    let Some(state) = shell.face.writers.all.get_mut(writer) else { return };
+    state.is_ready = false;
+    if let Some(node) = state.node.take() {
+        shell.kill(node, how);
+    }
+}
+
+fn change(drawn: &DrawnWrite) -> Option<Change> {
+    Some(match drawn.change {
+        DrawnChange::Put(key, bytes_count) => {
+            Change::Put { key: Key::new(key.as_bytes()).ok()?, value: drawn.value(bytes_count).into() }
+        }
+        DrawnChange::Delete(key) => Change::Delete { key: Key::new(key.as_bytes()).ok()? },
+        DrawnChange::Publish(name) => {
+            Change::Publish { name: FileName::new(name.as_bytes()).ok()?, text: drawn.value(20).into() }
+        }
+        DrawnChange::Unpublish(name) => Change::Unpublish { name: FileName::new(name.as_bytes()).ok()? },
+    })
+}
+
+fn say(shell: &mut Shell<SceneFace<'_>>, writer: usize, node: usize, write: usize) {
+    let scene = shell.face.scene;
+    let Some(drawn) = scene.writes.get(write) else { return };
+    let Some(change) = change(drawn) else { return shell.broke("a write is drawn that nobody can say") };
+    let key = drawn.key().and_then(|key| Key::new(key.as_bytes()).ok());
+    if let (true, Some(key)) = (drawn.watches, &key) {
+        watch(shell, writer, node, key, drawn.key().unwrap_or_default());
+    }
+    let mut written = Ok(0);
+    shell.with_client(node, |now, session, wanted| written = session.write(now, change, SILENCE_DEFAULT, wanted));
+    if let Err(error) = written {
+        shell.broke(&format!("a client cannot write: {error}"));
+    }
+    if let (true, Some(key)) = (drawn.asks, key) {
+        ask(shell, node, key);
+    }
+    if drawn.is_hasty {
+        // What it has said is on its way, or is not.
+        shell.schedule(shell.now(), SceneEvent::WriterGoes { writer, node });
+    }
+}
+
+fn watch(shell: &mut Shell<SceneFace<'_>>, writer: usize, node: usize, key: &Key, name: &'static str) {
+    let is_watched = |state: &Writer| state.watched.values().any(|watched| *watched == name);
+    if shell.face.writers.all.get(writer).is_none_or(is_watched) {
+        return;
+    }
+    let mut watched = Ok(0);
+    shell.with_client(node, |_, session, wanted| watched = session.watch(key.clone(), wanted));
+    match (watched, shell.face.writers.all.get_mut(writer)) {
+        (Ok(sequence), Some(state)) => drop(state.watched.insert(sequence, name)),
+        (Ok(_), None) => {}
+        (Err(error), _) => shell.broke(&format!("a client cannot watch: {error}")),
+    }
+}
+
+fn ask(shell: &mut Shell<SceneFace<'_>>, node: usize, key: Key) {
+    let question = Question::new(Ask::Key(key));
+    shell.with_client(node, |now, session, wanted| {
+        let _ = session.ask(now, question, wanted);
+    });
+}
+
+/// All is well: each comes once more, and watches and asks for all there is.
+pub(super) fn come_last(shell: &mut Shell<SceneFace<'_>>) {
+    for writer in 0..shell.face.writers.all.len() {
+        if let Some(state) = shell.face.writers.all.get_mut(writer) {
+            state.last_asks = true;
+        }
+        go_on(shell, writer);
+    }
+}
+
+fn ask_last(shell: &mut Shell<SceneFace<'_>>, writer: usize, node: usize) {
+    for name in KEYS {
+        let Ok(key) = Key::new(name.as_bytes()) else { continue };
+        watch(shell, writer, node, &key, name);
+        ask(shell, node, key);
+    }
+}
+
+/// All of them go.
+pub(super) fn go_home(shell: &mut Shell<SceneFace<'_>>) {
+    for writer in 0..shell.face.writers.all.len() {
+        leave(shell, writer, Departure::Closed);
+    }
+}
