@@ -93,9 +93,10 @@ const FORGET_AFTER: Duration = CONTACT_QUIET_MAX.saturating_add(NEIGHBOR_BEAT.sa
 const FORGETTING_LINKS_MAX: usize = 40;
 /// How long it may take, once all is well, until whatever is fetched has come to its end: each may be cut short a few times.
 const FETCHING_MAX: Nanos = 240 * SECOND;
-/// How long it takes, once all is well, until whoever wrote has come again, and has been told all it asks for: they come again within
-/// 2 s, and a disk takes 3 s.
-const WRITING_MAX: Nanos = 15 * SECOND;
+/// How long it takes, once all is well, until whoever writes has come to its contact and said all it had to; and from when they
+/// ask in the end until all of that is told.
+const WRITING: Nanos = 5 * SECOND;
+const TELLING: Nanos = 8 * SECOND;
 /// A run that is not over by then, in the time of its own network, never will be.
 const RUN_MAX: Nanos = 400 * SECOND;
 /// More steps than this without an end are a loop; and some more for every servent.
@@ -143,8 +144,12 @@ enum Phase {
     Watching {
         until: Nanos,
     },
-    /// All is well again, and whoever wrote asks what is kept.
+    /// All is well again, and whoever writes is to have said all by then.
     Writing {
+        until: Nanos,
+    },
+    /// Whoever wrote asks what is kept, and is to be told by then.
+    Telling {
         until: Nanos,
     },
     /// All is well again, and whatever is fetched has to come to its end by then.
@@ -271,12 +276,19 @@ impl<'s> World<'s> {
         if self.shell.face.writers.all.is_empty() {
             return self.let_fetch();
         }
-        self.shell.face.witness.writes.on_last();
-        writers::come_last(&mut self.shell);
-        self.phase = Phase::Writing { until: self.now() + WRITING_MAX };
+        self.phase = Phase::Writing { until: self.now() + WRITING };
     }
 
     fn look_at_writing(&mut self, until: Nanos) {
+        // A disk takes its time for all that was gathered.
+        if self.now() > until && !self.shell.face.kept.are_busy() {
+            self.shell.face.witness.writes.on_last();
+            writers::come_last(&mut self.shell);
+            self.phase = Phase::Telling { until: self.now() + TELLING };
+        }
+    }
+
+    fn look_at_telling(&mut self, until: Nanos) {
         if self.now() > until {
             let now = self.now();
             let Shell { face, network, .. } = &mut self.shell;
@@ -419,6 +431,7 @@ impl<'s> World<'s> {
             }
             Phase::Healing { until } => self.look_at_healing(until, stands),
             Phase::Writing { until } => self.look_at_writing(until),
+            Phase::Telling { until } => self.look_at_telling(until),
             Phase::Fetching { until } => self.look_at_fetching(until),
             Phase::Watching { until } if self.now() > until => self.end_watch(),
             Phase::Watching { .. } => self.watch.look_at_words(&self.shell, self.now() - self.busy_until),

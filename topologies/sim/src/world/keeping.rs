@@ -105,6 +105,11 @@ impl KeptDisks {
         Some(self.disks.get_mut(&servent)?.start(pace))
     }
 
+    /// Whether anything is being put on any of them.
+    pub(super) fn are_busy(&self) -> bool {
+        self.disks.values().any(|disk| disk.under_way.is_some())
+    }
+
     /// A servent is killed, or the power is cut where it is.
     pub(super) fn stop(&mut self, servent: usize, is_power_cut: bool) {
         if let Some(disk) = self.disks.get_mut(&servent) {
@@ -112,7 +117,7 @@ impl KeptDisks {
         }
     }
 
-    /// A servent puts changes on its disk: how long that takes; nothing where nobody can be had to do it.
+    /// A servent puts changes on its disk: how long that takes; nothing where it has none.
     pub(super) fn begin(&mut self, servent: usize, changes: &[StoreChange]) -> Option<Nanos> {
         let pace = self.pace;
         self.disks.get_mut(&servent)?.begin(pace, changes)
@@ -174,7 +179,9 @@ impl KeptDisk {
         let wait = 1 + self.random.below(if is_slow { pace.slow_sync } else { pace.sync });
         let mishap = self.mishap(pace);
         if is_refused {
-            return None;
+            // It is told once all is done that its mind wanted just now.
+            self.under_way = Some(Err(CommitFailure::Full("nobody can be had".to_owned())));
+            return Some(0);
         }
         self.shared.lock().disk.begin(mishap);
         self.under_way = Some(match self.opened.as_mut()? {

@@ -328,13 +328,7 @@ impl Face for SceneFace<'_> {
         let Job::Commit(changes) = job else { return self.disks.begin(servent, job) };
         let now = network.clock.now();
         self.witness.on_commit(now, servent, changes);
-        let wait = self.kept.begin(servent, changes);
-        if wait.is_none()
-            && let Some(JobDone::Committed(committed)) = job.failed("nobody can be had")
-        {
-            self.witness.on_committed(now, servent, &committed);
-        }
-        wait
+        self.kept.begin(servent, changes)
     }
 
     fn end_job(&mut self, network: &SceneNetwork, servent: usize, job: &Job) -> Option<JobDone> {

@@ -31,6 +31,8 @@ use kept::{KeptHistory, KeptState};
 /// A write that a servent has heard and said nothing of yet.
 #[derive(Debug)]
 struct OwedWrite {
+    /// Its number among all that were heard.
+    number: u64,
     link: LinkId,
     written: Written,
     /// Nothing where nothing changes.
@@ -71,8 +73,8 @@ struct WatchedKeeper {
     ahead: KeptState,
     history: KeptHistory,
     owed: VecDeque<OwedWrite>,
-    /// What is being put on the disk, and how many of those owed that are not kept are in it.
-    under_way: Option<(usize, Vec<StoreChange>)>,
+    /// What is being put on the disk, and the number of the last write that is.
+    under_way: Option<(u64, Vec<StoreChange>)>,
     closed: BTreeSet<LinkId>,
     watched: BTreeMap<(LinkId, u64), WatchedKey>,
     last_asks: HashMap<QueryId, LastAsk>,
@@ -149,11 +151,12 @@ impl WatchedWrites {
     /// A servent hears a write, of somebody on its host or not.
     pub(crate) fn on_write(&mut self, servent: usize, link: LinkId, is_from_here: bool, write: &Write) {
         self.counts.heard += 1;
+        let number = self.counts.heard;
         let keeper = self.keeper(servent);
         let (outcome, change) = keeper.judge(is_from_here, &write.change);
         change.iter().for_each(|change| keeper.ahead.apply(change));
         let written = Written { sequence: write.sequence, outcome };
-        keeper.owed.push_back(OwedWrite { link, written, change, is_kept: false });
+        keeper.owed.push_back(OwedWrite { number, link, written, change, is_kept: false });
     }
 
     /// It puts these changes on its disk. What is wrong about that.
@@ -161,12 +164,12 @@ impl WatchedWrites {
         self.counts.commits += 1;
         let keeper = self.keeper(servent);
         let is_second = keeper.under_way.is_some();
-        let wanted = keeper.owed.iter().enumerate().filter(|(_, owed)| !owed.is_kept);
-        let wanted: Vec<(usize, &StoreChange)> =
-            wanted.filter_map(|(place, owed)| Some((place, owed.change.as_ref()?))).take(changes.len()).collect();
+        let wanted = keeper.owed.iter().filter(|owed| !owed.is_kept);
+        let wanted = wanted.filter_map(|owed| Some((owed.number, owed.change.as_ref()?)));
+        let wanted: Vec<(u64, &StoreChange)> = wanted.take(changes.len()).collect();
         let is_so = !changes.is_empty() && wanted.iter().map(|(_, change)| *change).eq(changes);
-        let count = wanted.last().map_or(0, |(place, _)| place + 1);
-        keeper.under_way = Some((count, changes.to_vec()));
+        let last = wanted.last().map_or(0, |(number, _)| *number);
+        keeper.under_way = Some((last, changes.to_vec()));
         match (is_second, is_so) {
             (true, _) => Some(format!("s{servent} puts something on its disk while something is being put there")),
             (false, false) => Some(format!("s{servent} puts on its disk what was not asked for, or not next")),
@@ -177,7 +180,7 @@ impl WatchedWrites {
     /// What came of that.
     pub(super) fn on_committed(&mut self, now: Nanos, servent: usize, committed: &Result<(), CommitFailure>) {
         let keeper = self.keepers.entry(servent).or_default();
-        let Some((count, changes)) = keeper.under_way.take() else { return };
+        let Some((last, changes)) = keeper.under_way.take() else { return };
         match committed {
             Ok(()) => {
                 for change in &changes {
@@ -185,7 +188,8 @@ impl WatchedWrites {
                     keeper.shown.apply(change);
                 }
                 keeper.history.go_on(now, &keeper.shown, &keeper.below);
-                keeper.owed.iter_mut().take(count).for_each(|owed| owed.is_kept = true);
+                let owed = keeper.owed.iter_mut().filter(|owed| owed.number <= last);
+                owed.for_each(|owed| owed.is_kept = true);
             }
             Err(CommitFailure::Full(_)) => {
                 self.counts.failures += 1;
@@ -371,8 +375,7 @@ impl WatchedKeeper {
 
     /// All that is not on the disk is refused.
     fn refuse_all(&mut self, refusal: WriteRefusal) {
-        // Those before the first that is in doubt are over: only the turn of them is yet to come.
-        let first = self.owed.iter().position(OwedWrite::is_in_doubt).unwrap_or(self.owed.len());
+        let first = self.owed.iter().position(|owed| !owed.is_kept).unwrap_or(self.owed.len());
         for owed in self.owed.iter_mut().skip(first) {
             owed.change = None;
             if !matches!(owed.written.outcome, WriteOutcome::Refused(_)) {
