@@ -5,7 +5,7 @@
 //! nothing counts as unsynced any more, whatever is kept: a second one proves nothing. What is kept in files, and who is
 //! told of it, is for whoever uses it (`records`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::random::Random;
 
@@ -36,9 +36,10 @@ pub enum TornError {
 /// What goes wrong in what is done next, until that has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mishap {
-    /// After so many writes there is no room any more; a part of the one that finds none is written.
+    /// After so many writes that need room there is none any more; a part of the one that finds none is written. What was
+    /// written before can be written over.
     NoRoom {
-        /// How many are written.
+        /// How many find some.
         after: u64,
     },
     /// After so many writes one fails, and all that follow.
@@ -79,6 +80,8 @@ struct TornFile {
     unsynced: BTreeMap<usize, Vec<Sector>>,
     /// Each length it has had since.
     lengths: Vec<usize>,
+    /// Sectors that have room on the disk: they were written once.
+    roomy: BTreeSet<usize>,
 }
 
 #[derive(Clone, Debug)]
@@ -118,6 +121,7 @@ impl TornFile {
         let before = self.shown.len();
         self.shown.resize(length, 0);
         self.lengths.push(length);
+        self.roomy.retain(|sector| *sector < length.div_ceil(SECTOR_BYTES));
         self.touch(length.min(before), before);
     }
 
@@ -129,6 +133,12 @@ impl TornFile {
         }
         self.shown.iter_mut().skip(at).zip(bytes).for_each(|(into, byte)| *into = *byte);
         self.touch(at, end);
+        self.roomy.extend(at / SECTOR_BYTES..end.div_ceil(SECTOR_BYTES));
+    }
+
+    /// Whether some of these bytes have no room yet.
+    fn needs_room(&self, at: usize, count: usize) -> bool {
+        (at / SECTOR_BYTES..(at + count).div_ceil(SECTOR_BYTES)).any(|sector| !self.roomy.contains(&sector))
     }
 
     fn keep(&mut self, at: usize, sector: &Sector) {
@@ -260,7 +270,8 @@ impl TornDisk {
     ///
     /// Where there is no room, or the disk fails.
     pub fn write(&mut self, file: TornFileId, at: usize, bytes: &[u8]) -> Result<(), TornError> {
-        if let Err((error, written)) = self.may_write(bytes.len()) {
+        let needs_room = self.state.files.get(file.0).is_some_and(|file| file.needs_room(at, bytes.len()));
+        if let Err((error, written)) = self.may_write(bytes.len(), needs_room) {
             let bytes = bytes.get(..written).unwrap_or_default();
             self.take(DiskStep::Write(file, at, bytes.to_vec()));
             return Err(error);
@@ -276,7 +287,7 @@ impl TornDisk {
     /// Where there is no room, or the disk fails.
     pub fn set_length(&mut self, file: TornFileId, length: usize) -> Result<(), TornError> {
         if length > self.length(file) {
-            self.may_write(1).map_err(|(error, _)| error)?;
+            self.may_write(1, true).map_err(|(error, _)| error)?;
         }
         self.take(DiskStep::SetLength(file, length));
         Ok(())
@@ -305,11 +316,11 @@ impl TornDisk {
         self.take(DiskStep::SyncNames);
     }
 
-    fn may_write(&mut self, length: usize) -> Result<(), (TornError, usize)> {
+    fn may_write(&mut self, length: usize, needs_room: bool) -> Result<(), (TornError, usize)> {
         let (after, error) = match &mut self.mishap {
-            Some(Mishap::NoRoom { after }) => (after, TornError::Full),
+            Some(Mishap::NoRoom { after }) if needs_room => (after, TornError::Full),
             Some(Mishap::WriteFails { after }) => (after, TornError::Failed),
-            Some(Mishap::SyncFails { .. }) | None => return Ok(()),
+            Some(Mishap::NoRoom { .. } | Mishap::SyncFails { .. }) | None => return Ok(()),
         };
         if *after > 0 {
             *after -= 1;
@@ -507,18 +518,20 @@ mod tests {
     }
 
     #[test]
-    fn where_there_is_no_room_a_part_is_written_and_never_all() {
+    fn where_there_is_no_room_a_part_is_written_and_never_all_and_what_has_room_is_written_over() {
         let full = |mishap| {
             let (mut disk, file) = disk(1);
             disk.begin(Some(mishap));
-            let results = [2, 3, 4].map(|byte| disk.write(file, usize::from(byte - 2) * SECTOR_BYTES, &[byte; 4]));
+            let results = [3, 4, 5].map(|byte| disk.write(file, usize::from(byte) * SECTOR_BYTES, &[byte; 4]));
+            let over = disk.write(file, 0, &[7; 4]).is_ok();
             let longer = disk.set_length(file, 9 * SECTOR_BYTES);
-            (results, longer, disk.bytes(file)[2 * SECTOR_BYTES + 3])
+            let bytes = disk.bytes(file);
+            (results, over, longer, bytes.get(5 * SECTOR_BYTES + 3).copied())
         };
         let error = TornError::Full;
-        assert_eq!(full(Mishap::NoRoom { after: 1 }), ([Ok(()), Err(error), Err(error)], Err(error), 1));
+        assert_eq!(full(Mishap::NoRoom { after: 1 }), ([Ok(()), Err(error), Err(error)], true, Err(error), None));
         let error = TornError::Failed;
-        assert_eq!(full(Mishap::WriteFails { after: 2 }), ([Ok(()), Ok(()), Err(error)], Err(error), 1));
+        assert_eq!(full(Mishap::WriteFails { after: 2 }), ([Ok(()), Ok(()), Err(error)], false, Err(error), None));
     }
 
     #[test]
