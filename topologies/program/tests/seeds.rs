@@ -90,6 +90,19 @@ fn five_hundred_seeds_of_contents_break_nothing() {
 }
 
 #[test]
+fn five_hundred_seeds_of_writes_break_nothing() {
+    for (arguments, seeds) in [
+        ("any --servents 4 --queries 1 --writes 40 --disk wild --faults wild,crash=1..4", 300),
+        ("any --servents 3 --queries 1 --writes 60 --disk wild --faults crash=3..6", 150),
+        ("any --servents 4 --queries 1 --writes 40 --disk mild", 50),
+    ] {
+        let sum = sum(&format!("{arguments} --seeds 0..{seeds}"));
+        let is_well = sum.starts_with(&format!("{seeds} runs, ")) && sum.ends_with(" changed, 0 broken invariants");
+        assert!(is_well && !sum.contains(" 0 changed"), "{arguments}: {sum}");
+    }
+}
+
+#[test]
 fn a_link_that_flaps_loses_a_copy_only_when_it_is_back_too_late() {
     // Were nothing offered again, 12 copies would be lost. One is (`--seed 395`): the fifth pause before a dial is 1.6 s by
     // then, and whoever sent the copy waits 1.2 s for its echo.

@@ -83,23 +83,10 @@ impl KeptHistory {
         }
     }
 
-    /// The place of what a key has now.
-    pub(super) fn now_at(&self, key: &[u8]) -> usize {
-        self.keys.get(key).map_or(0, |had| had.len().saturating_sub(1))
-    }
-
     pub(super) fn now(&self, key: &[u8], below: &Store) -> Option<Vec<u8>> {
         match self.keys.get(key).and_then(|had| had.last()) {
             Some((_, value)) => value.clone(),
             None => self.begun.value(key, below),
-        }
-    }
-
-    /// Where a key has this value first, from a place on.
-    pub(super) fn place_from(&self, key: &[u8], from: usize, value: &Option<Vec<u8>>, below: &Store) -> Option<usize> {
-        match self.keys.get(key) {
-            Some(had) => (from..had.len()).find(|place| had.get(*place).is_some_and(|(_, had)| had == value)),
-            None => (self.begun.value(key, below) == *value).then_some(0),
         }
     }
 
