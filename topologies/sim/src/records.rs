@@ -20,14 +20,14 @@ const SUM_BYTES: usize = 16;
 /// A record is written in pieces of so many bytes.
 const PIECE_BYTES: usize = 4_096;
 
-type Sum = [u8; SUM_BYTES];
+type RecordSum = [u8; SUM_BYTES];
 
 /// The file of a servent that runs.
 #[derive(Debug)]
 pub struct Records {
     file: TornFileId,
     end: usize,
-    sum: Sum,
+    sum: RecordSum,
     has_failed: bool,
 }
 
@@ -100,8 +100,8 @@ fn copy(disk: &mut TornDisk, bytes: &[u8]) -> Result<TornFileId, TornError> {
 }
 
 /// Where the first record ends that is followed by none that is whole, the sum of all before, and what they say.
-fn whole(bytes: &[u8]) -> (usize, Sum, Vec<Vec<StoreChange>>) {
-    let (mut end, mut sum, mut commits) = (0, Sum::default(), Vec::new());
+fn whole(bytes: &[u8]) -> (usize, RecordSum, Vec<Vec<StoreChange>>) {
+    let (mut end, mut sum, mut commits) = (0, RecordSum::default(), Vec::new());
     while let Some((length, next, changes)) = bytes.get(end..).and_then(|rest| first(rest, &sum)) {
         (end, sum) = (end + length, next);
         commits.push(changes);
@@ -109,7 +109,7 @@ fn whole(bytes: &[u8]) -> (usize, Sum, Vec<Vec<StoreChange>>) {
     (end, sum, commits)
 }
 
-fn first(bytes: &[u8], before: &Sum) -> Option<(usize, Sum, Vec<StoreChange>)> {
+fn first(bytes: &[u8], before: &RecordSum) -> Option<(usize, RecordSum, Vec<StoreChange>)> {
     let (length, rest) = bytes.split_first_chunk::<LENGTH_BYTES>()?;
     let (sum, rest) = rest.split_first_chunk::<SUM_BYTES>()?;
     let length = u32::from_be_bytes(*length) as usize;
@@ -118,10 +118,10 @@ fn first(bytes: &[u8], before: &Sum) -> Option<(usize, Sum, Vec<StoreChange>)> {
     Some((LENGTH_BYTES + SUM_BYTES + length, *sum, changes))
 }
 
-fn sum_of(before: &Sum, body: &[u8]) -> Sum {
+fn sum_of(before: &RecordSum, body: &[u8]) -> RecordSum {
     let mut hasher = blake3::Hasher::new();
     hasher.update(before).update(body);
-    let mut sum = Sum::default();
+    let mut sum = RecordSum::default();
     hasher.finalize_xof().fill(&mut sum);
     sum
 }

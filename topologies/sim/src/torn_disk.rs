@@ -68,7 +68,7 @@ enum DiskStep {
 }
 
 type Sector = [u8; SECTOR_BYTES];
-type Names = BTreeMap<String, TornFileId>;
+type TornNames = BTreeMap<String, TornFileId>;
 
 #[derive(Clone, Debug, Default)]
 struct TornFile {
@@ -88,7 +88,7 @@ struct TornFile {
 struct DiskState {
     files: Vec<TornFile>,
     /// Which names there are: as it is kept, and after each change since. The last is shown.
-    names: Vec<Names>,
+    names: Vec<TornNames>,
 }
 
 /// A disk of files, each of which can be written anywhere.
@@ -190,7 +190,7 @@ fn one_of<'a, T>(ways: &'a [T], percent: u64, random: &mut Random) -> Option<&'a
 }
 
 impl DiskState {
-    fn names(&self) -> Names {
+    fn names(&self) -> TornNames {
         self.names.last().cloned().unwrap_or_default()
     }
 
@@ -228,7 +228,7 @@ impl TornDisk {
     /// A disk without files.
     #[must_use]
     pub fn new(random: Random) -> TornDisk {
-        let state = DiskState { files: Vec::new(), names: vec![Names::new()] };
+        let state = DiskState { files: Vec::new(), names: vec![TornNames::new()] };
         TornDisk { random, state, mishap: None, begun: None }
     }
 

@@ -19,7 +19,7 @@ const KEEPERS: u64 = 0x7772_6974_6504_0000;
 /// The most writes there may be.
 pub const WRITES_MAX: usize = 10_000;
 /// How many servents are written to, and how many clients write to each.
-const CONTACTS_MAX: u64 = 3;
+const CONTACTS_MAX: usize = 3;
 const WRITERS: u64 = 3;
 /// The latest a burst begins, how long it lasts at most, and how many writes it has on average.
 const BEGINS_MAX: Duration = Duration::from_secs(20);
@@ -109,7 +109,7 @@ fn draw_one(seed: u64, write: u32, bursts: u64, contacts: &[u32]) -> Option<Draw
     let mut random = Random::of(seed, WRITES + u64::from(write));
     let burst = random.below(bursts);
     let at = Random::of(seed ^ BURSTS, burst).duration(BEGINS_MAX) + random.duration(BURST_LASTS);
-    let contact = *contacts.get(random.index(contacts.len().min(CONTACTS_MAX as usize)))?;
+    let contact = *contacts.get(random.index(contacts.len().min(CONTACTS_MAX)))?;
     let is_from_elsewhere = random.chance(ELSEWHERE_PERCENT);
     let writer = u32::try_from(random.below(WRITERS)).ok().filter(|_| !is_from_elsewhere);
     let key = KEYS[random.index(KEYS.len())];

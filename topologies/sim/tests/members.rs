@@ -42,6 +42,7 @@ fn watched(seed: u64, servents: usize, faults: Faults) -> Plan {
         with_members: true,
         contents: 0,
         liars: 0,
+        writes: 0,
         disk: DiskKind::Quick,
         watch: Some(Duration::from_secs(60)),
         without: BTreeSet::new(),

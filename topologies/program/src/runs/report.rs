@@ -70,7 +70,7 @@ pub struct ShownRun {
     pub contents: Option<ShownContents>,
     /// Left out where nothing was to be written.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub writes: Option<ShownWrites>,
+    pub writes: Option<WritesShown>,
     pub broken: Vec<String>,
     /// What runs the same again.
     pub command: String,
@@ -120,7 +120,7 @@ pub struct ShownContents {
 /// What came of writes: each as in [`WritesOutcome`].
 #[allow(missing_docs)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct ShownWrites {
+pub struct WritesShown {
     pub heard: u64,
     pub told: u64,
     pub changed: u64,
@@ -131,16 +131,16 @@ pub struct ShownWrites {
     pub answers: u64,
 }
 
-impl From<WritesOutcome> for ShownWrites {
-    fn from(outcome: WritesOutcome) -> ShownWrites {
+impl From<WritesOutcome> for WritesShown {
+    fn from(outcome: WritesOutcome) -> WritesShown {
         let WritesOutcome { heard, told, changed, commits, failures, starts, changes, answers } = outcome;
-        ShownWrites { heard, told, changed, commits, failures, starts, changes, answers }
+        WritesShown { heard, told, changed, commits, failures, starts, changes, answers }
     }
 }
 
-impl fmt::Display for ShownWrites {
+impl fmt::Display for WritesShown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ShownWrites { heard, told, changed, commits, failures, starts, .. } = *self;
+        let WritesShown { heard, told, changed, commits, failures, starts, .. } = *self;
         write!(f, "of {} {} answered, {} changed something", counted(heard, "write"), grouped(told), grouped(changed))?;
         write!(f, "; {}, {} in vain; {}", counted(commits, "commit"), grouped(failures), counted(starts, "start"))?;
         write!(f, "; {}, {}", counted(self.changes, "change told"), counted(self.answers, "answer"))
@@ -305,7 +305,7 @@ impl ShownRun {
             simulated_ms: u64::try_from(outcome.simulated.as_millis()).unwrap_or(u64::MAX),
             members: outcome.members.as_ref().map(|members| ShownMembers::new(members, !scene.faults.is_empty())),
             contents: outcome.contents.map(ShownContents::from),
-            writes: outcome.writes.map(ShownWrites::from),
+            writes: outcome.writes.map(WritesShown::from),
             broken: outcome.broken,
             command: plan.command_line(),
             smallest: None,

@@ -82,7 +82,7 @@ enum Kept {
 }
 
 /// What a servent starts with.
-pub(super) struct Found {
+pub(super) struct FoundAtStart {
     pub(super) written: WrittenData,
     pub(super) is_read_only: bool,
 }
@@ -100,7 +100,7 @@ impl KeptDisks {
     }
 
     /// A servent starts: what it finds, where it keeps anything. What is damaged is told in words.
-    pub(super) fn start(&mut self, servent: usize) -> Option<Result<Found, String>> {
+    pub(super) fn start(&mut self, servent: usize) -> Option<Result<FoundAtStart, String>> {
         let pace = self.pace;
         Some(self.disks.get_mut(&servent)?.start(pace))
     }
@@ -140,7 +140,7 @@ impl KeptDisk {
         KeptDisk { random, has_database, shared, opened: None, under_way: None }
     }
 
-    fn start(&mut self, pace: &CommitPace) -> Result<Found, String> {
+    fn start(&mut self, pace: &CommitPace) -> Result<FoundAtStart, String> {
         let is_first = self.shared.life == 0;
         self.shared.life += 1;
         let mishap = self.mishap(pace).filter(|_| !is_first);
@@ -154,15 +154,15 @@ impl KeptDisk {
         found
     }
 
-    fn open(&mut self) -> Result<Found, String> {
+    fn open(&mut self) -> Result<FoundAtStart, String> {
         if !self.has_database {
             let opened = Records::open(&mut self.shared.lock().disk);
             self.opened = Some(Kept::Records(opened.records));
-            return Ok(Found { written: opened.written, is_read_only: opened.is_read_only });
+            return Ok(FoundAtStart { written: opened.written, is_read_only: opened.is_read_only });
         }
         let opened = database::open_at(&self.shared).map_err(|error| error.to_string())?;
         self.opened = Some(Kept::Database(Box::new(opened.database)));
-        Ok(Found { written: opened.written, is_read_only: opened.read_only.is_some() })
+        Ok(FoundAtStart { written: opened.written, is_read_only: opened.read_only.is_some() })
     }
 
     fn stop(&mut self, is_power_cut: bool) {

@@ -23,13 +23,13 @@ use super::downloads::{DownloadNews, Downloads};
 use super::ends::EndAt;
 use super::face::{Face, FetchWish};
 use super::false_holders::FalseHolders;
-use super::keeping::{Found, KeptDisks};
+use super::keeping::{FoundAtStart, KeptDisks};
 use super::machines::MachineKind;
 use super::network::{LinkNews, SimNetwork};
 use super::shell::{Mind, Shell};
 use super::troubles::Troubles;
 use super::witness::{CopyHeard, ToldPlace, Witness};
-use super::writers::Writers;
+use super::writers::WritingClients;
 use crate::cast::{self, Nat, Stores};
 use crate::plan::Wire;
 use crate::scene::Scene;
@@ -103,7 +103,7 @@ pub(super) struct SceneFace<'s> {
     /// The clients that have somebody greeted, by their nodes.
     pub(super) greeters: BTreeMap<usize, Greeter>,
     pub(super) downloads: Downloads,
-    pub(super) writers: Writers,
+    pub(super) writers: WritingClients,
     pub(super) kept: KeptDisks,
     disks: Disks,
     false_holders: FalseHolders,
@@ -120,7 +120,7 @@ impl<'s> SceneFace<'s> {
         };
         let downloads = Downloads::new(scene, hashed);
         let false_holders = FalseHolders::new(scene, |number| hashed(number).map(|(hash, _)| hash));
-        let (writers, kept) = (Writers::new(scene), KeptDisks::new(scene));
+        let (writers, kept) = (WritingClients::new(scene), KeptDisks::new(scene));
         let (echoes, dials) = (0, 0);
         SceneFace {
             scene,
@@ -656,9 +656,9 @@ pub(super) fn start_servent(shell: &mut Shell<SceneFace<'_>>, servent: usize) {
         }
         found => found.and_then(Result::ok),
     };
-    let written = found.as_ref().map(|Found { written, is_read_only }| (written, *is_read_only));
+    let written = found.as_ref().map(|FoundAtStart { written, is_read_only }| (written, *is_read_only));
     shell.face.witness.on_kept_found(now, servent, &store, written);
-    if let Some(Found { written, is_read_only }) = found {
+    if let Some(FoundAtStart { written, is_read_only }) = found {
         (config.written, config.is_read_only) = (Some(Arc::new(written)), is_read_only);
     }
     shell.settle_down(servent, Mind::Servent(Box::new(Overlay::new(&config, store))), Exchange::servent(accepts));

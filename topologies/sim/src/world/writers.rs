@@ -37,7 +37,7 @@ pub(super) type WriterName = (u32, Option<u32>);
 
 /// All of them.
 #[derive(Default)]
-pub(super) struct Writers {
+pub(super) struct WritingClients {
     pub(super) all: Vec<Writer>,
     by_node: BTreeMap<usize, usize>,
 }
@@ -58,8 +58,8 @@ pub(super) struct Writer {
     last_asks: bool,
 }
 
-impl Writers {
-    pub(super) fn new(scene: &Scene) -> Writers {
+impl WritingClients {
+    pub(super) fn new(scene: &Scene) -> WritingClients {
         let names: BTreeSet<WriterName> = scene.writes.iter().map(|write| (write.contact, write.writer)).collect();
         let writer = |name: WriterName| Writer {
             name,
@@ -71,7 +71,7 @@ impl Writers {
             watched: BTreeMap::new(),
             last_asks: false,
         };
-        Writers { all: names.into_iter().map(writer).collect(), ..Writers::default() }
+        WritingClients { all: names.into_iter().map(writer).collect(), ..WritingClients::default() }
     }
 
     /// Who lives at a node, if it is one of them.

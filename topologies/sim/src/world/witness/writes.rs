@@ -44,7 +44,7 @@ struct OwedWrite {
 
 /// A key that a client watches.
 #[derive(Debug)]
-struct WatchedKey {
+struct ToldKey {
     key: Vec<u8>,
     /// What it was told last.
     told: Option<Option<Vec<u8>>>,
@@ -76,7 +76,7 @@ struct WatchedKeeper {
     /// What is being put on the disk, and the number of the last write that is.
     under_way: Option<(u64, Vec<StoreChange>)>,
     closed: BTreeSet<LinkId>,
-    watched: BTreeMap<(LinkId, u64), WatchedKey>,
+    watched: BTreeMap<(LinkId, u64), ToldKey>,
     last_asks: HashMap<QueryId, LastAsk>,
 }
 
@@ -240,7 +240,7 @@ impl WatchedWrites {
     pub(crate) fn on_watch(&mut self, servent: usize, link: LinkId, watch: &Watch) {
         let keeper = self.keeper(servent);
         let key = watch.key.as_bytes().to_vec();
-        keeper.watched.insert((link, watch.sequence), WatchedKey { key, told: None });
+        keeper.watched.insert((link, watch.sequence), ToldKey { key, told: None });
     }
 
     /// It says what the value is. What is wrong about that.

@@ -55,10 +55,13 @@ impl KeptState {
     }
 }
 
+/// A value that a key has had, or that it had none, from this time on.
+type HadValue = (Nanos, Option<Vec<u8>>);
+
 /// Each value that keys have had since a servent was started, with the time of its beginning.
 #[derive(Clone, Debug, Default)]
 pub(super) struct KeptHistory {
-    keys: BTreeMap<Vec<u8>, Vec<(Nanos, Option<Vec<u8>>)>>,
+    keys: BTreeMap<Vec<u8>, Vec<HadValue>>,
     begun: KeptState,
     begun_at: Nanos,
 }
