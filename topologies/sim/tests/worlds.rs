@@ -40,6 +40,7 @@ fn plan(seed: u64, servents: usize, delays: Delays, wire: Wire, faults: Faults) 
         with_members: false,
         contents: 0,
         liars: 0,
+        writes: 0,
         disk: DiskKind::Quick,
         watch: None,
         without: BTreeSet::new(),
@@ -53,6 +54,7 @@ fn diamond(delays: Delays, wire: Wire) -> Scene {
     Scene {
         contents: Vec::new(),
         fetches: Vec::new(),
+        writes: Vec::new(),
         plan: plan(7, 4, delays, wire, Faults::default()),
         graph,
         absent: vec![false; 4],
@@ -96,6 +98,7 @@ fn drawn(seed: u64, servents: Range<u64>, faults: Faults) -> Scene {
     Scene {
         contents: Vec::new(),
         fetches: Vec::new(),
+        writes: Vec::new(),
         faults: faults::draw(&plan, &graph),
         plan,
         absent: vec![false; count],

@@ -29,7 +29,7 @@ use super::network::{LinkNews, SimNetwork};
 use super::shell::{Mind, Shell};
 use super::troubles::Troubles;
 use super::witness::{CopyHeard, ToldPlace, Witness};
-use super::writers::WritingClients;
+use super::writing_clients::WritingClients;
 use crate::cast::{self, Nat, Stores};
 use crate::plan::Wire;
 use crate::scene::Scene;

@@ -4,8 +4,6 @@
 //! Those that may write are on their contact's host. What becomes of a write is for the servent's mind, whom a client believes
 //! is for its own, and what must come of it is for the witness to say.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-
 use common::content::search::FileName;
 use common::dialect::Dialect;
 use common::exchange::Exchange;
@@ -22,79 +20,12 @@ use super::machines::MachineKind;
 use super::scenery::{self, SceneEvent, SceneFace};
 use super::shell::{Departure, Mind, Shell};
 use super::trace::Noted;
+use super::writing_clients::{Writer, number_of};
 use crate::cast;
-use crate::random::Random;
-use crate::scene::Scene;
 use crate::writes::{DrawnChange, DrawnWrite, KEYS};
 
-// What the stream of a writer is for.
-const PAUSES: u64 = 0x776f_726c_640d_0000;
 /// How long it is until a client comes again whose contact was not there.
 const PAUSE: (Nanos, Nanos) = (200 * MILLISECOND, 2 * SECOND);
-
-/// Who one is: its contact, and which of its clients; nothing where it is one from elsewhere.
-pub(super) type WriterName = (u32, Option<u32>);
-
-/// All of them.
-#[derive(Default)]
-pub(super) struct WritingClients {
-    pub(super) all: Vec<Writer>,
-    by_node: BTreeMap<usize, usize>,
-}
-
-/// One of them.
-pub(super) struct Writer {
-    name: WriterName,
-    random: Random,
-    node: Option<usize>,
-    is_ready: bool,
-    /// The turns it has come, which are different sessions.
-    turns: u64,
-    /// Writes that are to be said, by their places among all.
-    waiting: VecDeque<usize>,
-    /// Its watches, by their numbers.
-    watched: BTreeMap<u64, &'static str>,
-    /// What it asks for in the end.
-    last_asks: bool,
-}
-
-impl WritingClients {
-    pub(super) fn new(scene: &Scene) -> WritingClients {
-        let names: BTreeSet<WriterName> = scene.writes.iter().map(|write| (write.contact, write.writer)).collect();
-        let writer = |name: WriterName| Writer {
-            name,
-            random: Random::of(scene.plan.seed ^ PAUSES, number_of(name)),
-            node: None,
-            is_ready: false,
-            turns: 0,
-            waiting: VecDeque::new(),
-            watched: BTreeMap::new(),
-            last_asks: false,
-        };
-        WritingClients { all: names.into_iter().map(writer).collect(), ..WritingClients::default() }
-    }
-
-    /// Who lives at a node, if it is one of them.
-    pub(super) fn at(&self, node: usize) -> Option<usize> {
-        let writer = self.by_node.get(&node).copied()?;
-        self.all.get(writer)?.node.filter(|lives| *lives == node)?;
-        Some(writer)
-    }
-
-    fn of(&self, name: WriterName) -> Option<usize> {
-        self.all.iter().position(|writer| writer.name == name)
-    }
-}
-
-impl Writer {
-    pub(super) fn on_ready(&mut self) {
-        self.is_ready = true;
-    }
-}
-
-fn number_of((contact, writer): WriterName) -> u64 {
-    u64::from(contact) << 8 | writer.map_or(0, |writer| u64::from(writer) + 1)
-}
 
 /// A write is to be said.
 pub(super) fn come(shell: &mut Shell<SceneFace<'_>>, write: usize) {
