@@ -24,7 +24,7 @@ use super::load::{Asks, LoadEvent};
 const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// The writers.
-pub struct WritingClients {
+pub struct LoadWriters {
     waits: Epoll,
     links: Vec<WritingLink>,
     /// Those with nothing in flight.
@@ -44,14 +44,14 @@ struct WritingLink {
     is_new: bool,
 }
 
-impl WritingClients {
+impl LoadWriters {
     /// So many clients of a contact, which put values of a length under keys that were never put before.
-    pub fn connect(contact: SocketAddr, clients: usize, value_bytes: usize) -> anyhow::Result<WritingClients> {
+    pub fn connect(contact: SocketAddr, clients: usize, value_bytes: usize) -> anyhow::Result<LoadWriters> {
         let value = b"green, 80 degrees; ".iter().copied().cycle().take(value_bytes).collect();
         let (keys, chunk) = (Vec::new(), vec![0; READ_BYTES]);
         let waits = Epoll::new().context("cannot wait")?;
         let links = (0..clients).map(|place| WritingLink::attach(&waits, contact, place)).collect::<Result<_, _>>()?;
-        let mut writers = WritingClients { waits, links, idle: Vec::new(), value, count: 0, keys, chunk };
+        let mut writers = LoadWriters { waits, links, idle: Vec::new(), value, count: 0, keys, chunk };
         while writers.links.iter().any(|link| link.is_new) {
             writers.hear_once(None, &mut Vec::new())?;
         }
@@ -131,7 +131,7 @@ fn key(number: u64) -> String {
     format!("key-{:016x}", number.wrapping_mul(SPREAD))
 }
 
-impl Asks for WritingClients {
+impl Asks for LoadWriters {
     type Number = u64;
 
     fn begin(&mut self, count: usize, begun: &mut Vec<u64>) -> anyhow::Result<()> {

@@ -143,7 +143,7 @@ impl fmt::Display for WritesShown {
         let WritesShown { heard, told, changed, commits, failures, starts, .. } = *self;
         write!(f, "of {} {} answered, {} changed something", counted(heard, "write"), grouped(told), grouped(changed))?;
         write!(f, "; {}, {} in vain; {}", counted(commits, "commit"), grouped(failures), counted(starts, "start"))?;
-        write!(f, "; {}, {}", counted(self.changes, "change told"), counted(self.answers, "answer"))
+        write!(f, "; {}, {}", counted(self.changes, "told change"), counted(self.answers, "answer"))
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use common::disk::{CommitFailure, JobDone};
 use common::written::{StoreChange, WrittenData};
-use database::{Current, Database, OpenError, Place, Storage};
+use database::{Current, Database, DatabasePlace, OpenError, Storage};
 
 use super::clock::{MILLISECOND, Nanos};
 use crate::plan::DiskKind;
@@ -240,7 +240,7 @@ impl SharedDisk {
     }
 }
 
-impl Place for SharedDisk {
+impl DatabasePlace for SharedDisk {
     fn current(&self) -> Result<Option<Current>, OpenError> {
         let file = self.lock().disk.find(NAME);
         Ok(file.map(|file| Current { storage: self.storage(file), read_only: None }))

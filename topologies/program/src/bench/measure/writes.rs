@@ -21,7 +21,7 @@ use super::super::floors::{Floor, append, file, keep};
 use super::super::load::{Amount, Asks, LoadEvent, LoadPlan, Loaded, Until, load, micros};
 use super::super::real::ClientAsker;
 use super::super::row::{BenchRow, Bound, Of};
-use super::super::writers::WritingClients;
+use super::super::writers::LoadWriters;
 use super::beside::joined;
 use super::{ANYWHERE, of_rounds, whole};
 
@@ -101,7 +101,7 @@ fn asked_to_append(path: &Path, record_bytes: usize, amount: Amount) -> anyhow::
 /// What came of so many writers at a servent that has kept nothing before, and how long each of their records is.
 fn written(place: &DiskPlace, writers: usize, amount: Amount) -> anyhow::Result<(Loaded, usize)> {
     let servent = keeping(&place.fresh("store.db")?)?;
-    let mut writers_of = WritingClients::connect(servent.address(), writers, VALUE_BYTES)?;
+    let mut writers_of = LoadWriters::connect(servent.address(), writers, VALUE_BYTES)?;
     let plan = LoadPlan { in_flight: writers, warm_up: WARM_UP, amount, until: Until::Told(1) };
     let loaded = load(&mut writers_of, &plan)?;
     end(servent)?;
@@ -187,7 +187,7 @@ fn start_with(
 fn filled(place: &DiskPlace, value_bytes: usize, values: u64) -> anyhow::Result<PathBuf> {
     let path = place.fresh("store.db")?;
     let servent = keeping(&path)?;
-    let mut writers = WritingClients::connect(servent.address(), WRITERS, value_bytes)?;
+    let mut writers = LoadWriters::connect(servent.address(), WRITERS, value_bytes)?;
     let amount = Amount::Queries(values);
     let loaded = load(&mut writers, &LoadPlan { in_flight: WRITERS, warm_up: 0, amount, until: Until::Told(1) })?;
     ensure!(loaded.lost == 0, "{} of {values} values are not kept", loaded.lost);
@@ -252,23 +252,23 @@ fn beside_writers<T>(contact: SocketAddr, what: impl FnOnce() -> anyhow::Result<
 }
 
 fn write_until(contact: SocketAddr, busy: Sender<()>, is_over: &AtomicBool) -> anyhow::Result<Loaded> {
-    // WritingClients would be at other hosts: here they would be waited for where it is the servent that is measured.
+    // LoadWriters would be at other hosts: here they would be waited for where it is the servent that is measured.
     rustix::process::setpriority_process(Some(rustix::thread::gettid()), LOWEST_PRIORITY)?;
     let mut writers =
-        UntilOver { writers: WritingClients::connect(contact, WRITERS, VALUE_BYTES)?, busy: Some(busy), is_over };
+        UntilOver { writers: LoadWriters::connect(contact, WRITERS, VALUE_BYTES)?, busy: Some(busy), is_over };
     let plan = LoadPlan { in_flight: WRITERS, warm_up: 0, amount: Amount::Queries(u64::MAX), until: Until::Told(1) };
     load(&mut writers, &plan)
 }
 
 /// Writers who say when they have begun, and who begin nothing more once it is over.
 struct UntilOver<'a> {
-    writers: WritingClients,
+    writers: LoadWriters,
     busy: Option<Sender<()>>,
     is_over: &'a AtomicBool,
 }
 
 impl Asks for UntilOver<'_> {
-    type Number = <WritingClients as Asks>::Number;
+    type Number = <LoadWriters as Asks>::Number;
 
     fn begin(&mut self, count: usize, begun: &mut Vec<Self::Number>) -> anyhow::Result<()> {
         let is_over = self.is_over.load(Ordering::Relaxed);

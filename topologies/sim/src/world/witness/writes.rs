@@ -31,7 +31,7 @@ use kept::{KeptHistory, KeptState};
 
 /// A write that a servent has heard and said nothing of yet.
 #[derive(Debug)]
-struct OwedWrite {
+struct UntoldWrite {
     /// Its number among all that were heard.
     number: u64,
     link: LinkId,
@@ -72,7 +72,7 @@ struct WatchedKeeper {
     /// What will be, once all that was heard is on the disk.
     ahead: KeptState,
     history: KeptHistory,
-    owed: VecDeque<OwedWrite>,
+    owed: VecDeque<UntoldWrite>,
     /// What is being put on the disk, and the number of the last write that is.
     under_way: Option<(u64, Vec<StoreChange>)>,
     closed: BTreeSet<LinkId>,
@@ -156,7 +156,7 @@ impl WatchedWrites {
         let (outcome, change) = keeper.judge(is_from_here, &write.change);
         change.iter().for_each(|change| keeper.ahead.apply(change));
         let written = Written { sequence: write.sequence, outcome };
-        keeper.owed.push_back(OwedWrite { number, link, written, change, is_kept: false });
+        keeper.owed.push_back(UntoldWrite { number, link, written, change, is_kept: false });
     }
 
     /// It puts these changes on its disk. What is wrong about that.
@@ -324,7 +324,7 @@ impl WatchedWrites {
     }
 }
 
-impl OwedWrite {
+impl UntoldWrite {
     fn is_in_doubt(&self) -> bool {
         self.change.is_some() && !self.is_kept
     }

@@ -33,16 +33,16 @@ fn failed() -> Result<(), CommitFailure> {
 }
 
 /// A servent that has milk in its data, and has kept nothing.
-struct Seen {
+struct SeenWrites {
     writes: WatchedWrites,
     wrong: Vec<String>,
     now: Nanos,
     life: u32,
 }
 
-impl Seen {
-    fn begin() -> Seen {
-        let mut seen = Seen { writes: WatchedWrites::default(), wrong: Vec::new(), now: SECOND, life: 0 };
+impl SeenWrites {
+    fn begin() -> SeenWrites {
+        let mut seen = SeenWrites { writes: WatchedWrites::default(), wrong: Vec::new(), now: SECOND, life: 0 };
         seen.start(&[]);
         seen
     }
@@ -53,7 +53,7 @@ impl Seen {
 
     fn start(&mut self, found: &[StoreChange]) {
         self.life += 1;
-        self.wrong.extend(self.writes.on_born(self.now, 0, &Seen::below(), Some((&kept(found), false))));
+        self.wrong.extend(self.writes.on_born(self.now, 0, &SeenWrites::below(), Some((&kept(found), false))));
     }
 
     fn write(&mut self, link: LinkId, sequence: u64, change: Change) {
@@ -101,7 +101,7 @@ fn id(sequence: u64) -> QueryId {
 
 #[test]
 fn what_is_well_is_well() {
-    let mut seen = Seen::begin();
+    let mut seen = SeenWrites::begin();
     seen.writes.on_watch(0, LINK, &Watch { sequence: 70, key: key("tea") });
     seen.changed(70, None);
     seen.write(LINK, 1, put("tea", "green"));
@@ -132,7 +132,7 @@ fn what_is_well_is_well() {
 
 #[test]
 fn an_outcome_that_is_said_before_it_is_on_the_disk_is_noticed() {
-    let mut seen = Seen::begin();
+    let mut seen = SeenWrites::begin();
     seen.write(LINK, 1, put("tea", "green"));
     seen.told(LINK, 1, WriteOutcome::Stored);
     seen.broke(&["says Stored of what is not on its disk"]);
@@ -140,7 +140,7 @@ fn an_outcome_that_is_said_before_it_is_on_the_disk_is_noticed() {
 
 #[test]
 fn a_value_that_is_shown_before_it_is_on_the_disk_is_noticed_and_one_that_is_no_more() {
-    let mut seen = Seen::begin();
+    let mut seen = SeenWrites::begin();
     seen.write(LINK, 1, put("tea", "green"));
     seen.writes.on_watch(0, LINK, &Watch { sequence: 70, key: key("tea") });
     seen.ask(id(9), "tea");
@@ -161,7 +161,7 @@ fn a_value_that_is_shown_before_it_is_on_the_disk_is_noticed_and_one_that_is_no_
 
 #[test]
 fn a_deletion_that_forgets_what_the_data_says_is_noticed() {
-    let mut seen = Seen::begin();
+    let mut seen = SeenWrites::begin();
     seen.write(LINK, 1, Change::Delete { key: key("milk") });
     seen.commit(&[StoreChange::Forget { key: key("milk") }], &Ok(()));
     seen.broke(&["s0 puts on its disk what was not asked for"]);
@@ -169,12 +169,12 @@ fn a_deletion_that_forgets_what_the_data_says_is_noticed() {
 
 #[test]
 fn what_is_put_on_the_disk_in_another_order_or_beside_something_else_is_noticed() {
-    let mut seen = Seen::begin();
+    let mut seen = SeenWrites::begin();
     seen.write(LINK, 1, put("tea", "green"));
     seen.write(LINK, 2, put("milk", "y"));
     seen.commit(&[put_kept("milk", "y"), put_kept("tea", "green")], &Ok(()));
     seen.broke(&["s0 puts on its disk what was not asked for"]);
-    let mut seen = Seen::begin();
+    let mut seen = SeenWrites::begin();
     seen.write(LINK, 1, put("tea", "green"));
     seen.write(LINK, 2, put("milk", "y"));
     seen.wrong.extend(seen.writes.on_commit(0, &[put_kept("tea", "green")]));
@@ -184,7 +184,7 @@ fn what_is_put_on_the_disk_in_another_order_or_beside_something_else_is_noticed(
 
 #[test]
 fn what_is_said_of_a_write_twice_out_of_turn_or_falsely_is_noticed() {
-    let mut seen = Seen::begin();
+    let mut seen = SeenWrites::begin();
     seen.write(LINK, 1, Change::Delete { key: key("nobody") });
     seen.told(LINK, 1, WriteOutcome::Absent);
     seen.told(LINK, 1, WriteOutcome::Absent);
@@ -195,7 +195,7 @@ fn what_is_said_of_a_write_twice_out_of_turn_or_falsely_is_noticed() {
     seen.told(OTHER, 3, WriteOutcome::Stored);
     seen.broke(&["was not told of", "before it is its turn", "says Stored of a write, and it is Replaced"]);
     // Whoever is gone has no turn, unless what it wrote is still to be kept.
-    let mut seen = Seen::begin();
+    let mut seen = SeenWrites::begin();
     seen.write(LINK, 1, Change::Delete { key: key("nobody") });
     seen.write(OTHER, 2, Change::Delete { key: key("nobody") });
     seen.writes.on_closed(0, LINK);
@@ -210,7 +210,7 @@ fn what_is_said_of_a_write_twice_out_of_turn_or_falsely_is_noticed() {
 #[test]
 fn after_a_failure_nothing_is_said_to_be_kept_that_waited_and_after_a_failed_sync_nothing_at_all() {
     for (committed, refusal) in [(full(), WriteRefusal::DiskFull), (failed(), WriteRefusal::DiskFailed)] {
-        let mut seen = Seen::begin();
+        let mut seen = SeenWrites::begin();
         seen.write(LINK, 1, put("tea", "green"));
         seen.write(LINK, 2, put("tea", "red"));
         seen.commit(&[put_kept("tea", "green")], &committed);
@@ -242,7 +242,7 @@ fn whoever_starts_finds_what_was_acknowledged_and_of_the_last_commit_all_or_noth
     ] {
         // It is killed in its last commit, or its disk fails in that.
         for fails in [false, true] {
-            let mut seen = Seen::begin();
+            let mut seen = SeenWrites::begin();
             seen.write(LINK, 1, put("tea", "green"));
             seen.commit(&first, &Ok(()));
             seen.write(LINK, 2, put("tea", "red"));
@@ -257,7 +257,7 @@ fn whoever_starts_finds_what_was_acknowledged_and_of_the_last_commit_all_or_noth
         }
     }
     // Of what there was no room for nothing is there.
-    let mut seen = Seen::begin();
+    let mut seen = SeenWrites::begin();
     seen.write(LINK, 1, put("tea", "green"));
     seen.commit(&first, &full());
     seen.writes.on_died(0);
@@ -267,7 +267,7 @@ fn whoever_starts_finds_what_was_acknowledged_and_of_the_last_commit_all_or_noth
 
 #[test]
 fn what_is_not_told_in_the_end_is_noticed() {
-    let mut seen = Seen::begin();
+    let mut seen = SeenWrites::begin();
     seen.writes.on_watch(0, LINK, &Watch { sequence: 70, key: key("tea") });
     seen.changed(70, None);
     seen.write(LINK, 1, put("tea", "green"));
