@@ -254,12 +254,15 @@ impl Database {
     }
 
     fn try_commit(&mut self, changes: &[StoreChange]) -> Result<(), CommitFailure> {
+        self.opened()?;
+        let length = self.storage.bytes_count().ok();
         let handle = self.opened()?;
         let Err(error) = handle.commit(changes) else { return Ok(()) };
         let failure = failure_of(&handle.fault, &error);
         let CommitFailure::Full(_) = failure else { return Err(failure) };
         // Nothing more is written by this handle, also not by letting go of it.
         self.state = DatabaseState::Closed;
+        self.give_back_room(length);
         match self.opened() {
             // What had been written before there was no room may be all of it.
             Ok(handle) => match tables::is_as_after(&handle.redb, changes) {
@@ -272,6 +275,17 @@ impl Database {
                 Err(failure)
             }
             Err(failed) => Err(failed),
+        }
+    }
+
+    /// What a commit that had no room has added holds nothing of those before it, and the room it takes is needed: with none
+    /// left, what is small would be refused as well.
+    fn give_back_room(&self, length: Option<u64>) {
+        if let (Some(length), Ok(now)) = (length, self.storage.bytes_count())
+            && now > length
+        {
+            // Where it stays as long as it is, it is as whole as it was.
+            let _ = self.storage.resize(length);
         }
     }
 
@@ -316,8 +330,8 @@ impl Database {
                 let closed = catch_unwind(AssertUnwindSafe(|| handle.redb.close()));
                 closed.unwrap_or(Ok(())).map_err(|error| error.to_string())
             }
-            DatabaseState::Closed => Ok(()),
-            DatabaseState::Failed(reason) => Err(reason),
+            // Whoever has it was told of what has failed.
+            DatabaseState::Closed | DatabaseState::Failed(_) => Ok(()),
         }
     }
 }

@@ -40,6 +40,8 @@ fn wherever_the_room_ends_in_a_commit_all_of_it_is_there_or_nothing() {
         database.commit(&[put("warm", "up")]).unwrap();
         let written = after(&written, &[put("warm", "up")]);
         Days::set(&place.days.writes_with_room, writes);
+        let (before, length) = (place.bytes(), place.bytes().len());
+        place.days.take_events();
         let committed = database.commit(&changes);
         Days::set(&place.days.writes_with_room, i64::MAX);
         let expected = match committed {
@@ -49,6 +51,13 @@ fn wherever_the_room_ends_in_a_commit_all_of_it_is_there_or_nothing() {
             }
             Err(CommitFailure::Full(_)) => {
                 refused += 1;
+                // Whoever is killed on the way finds the same.
+                let events = place.days.take_events();
+                for end in 0..=events.len() {
+                    let opened = open_at(&MemoryPlace::with(done(&before, &events[..end]))).unwrap();
+                    assert_eq!(opened.written, written, "write {writes}, step {end}: {:?}", events[..end].last());
+                }
+                assert_eq!(place.bytes().len(), length, "what it had taken is given back");
                 written
             }
             Err(failed) => panic!("{failed:?}"),
@@ -235,6 +244,12 @@ fn wherever_the_machine_stops_what_was_acknowledged_is_there_and_in_order() {
         durable = place.bytes();
         assert_eq!(Some(&open_at(&MemoryPlace::with(durable.clone())).unwrap().written), states.last());
     }
+}
+
+/// What is in a file in which this was, once this was done.
+fn done(before: &[u8], events: &[DiskEvent]) -> Vec<u8> {
+    // All of it is synced.
+    torn(before, &[events, &[DiskEvent::Synced]].concat(), &mut Numbers(0))
 }
 
 /// What is on a disk on which this was there for sure, and then this was done.
