@@ -44,6 +44,19 @@ pub(crate) fn is_full(error: &io::Error) -> bool {
 }
 
 impl Guard {
+    /// Reads what is there, and zeros behind its end. How long a file is may be lost when the machine stops, and what names bytes
+    /// behind the end may not be: that is a commit that was not whole, and checksums tell it from one that was.
+    fn read_there(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        match self.storage.read(offset, out) {
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => {}
+            read => return read,
+        }
+        let there = self.storage.bytes_count()?.saturating_sub(offset);
+        let (there, behind) = out.split_at_mut(usize::try_from(there).unwrap_or(usize::MAX).min(out.len()));
+        behind.fill(0);
+        if there.is_empty() { Ok(()) } else { self.storage.read(offset, there) }
+    }
+
     fn check(&self) -> io::Result<()> {
         match self.fault.get() {
             None => Ok(()),
@@ -69,7 +82,7 @@ impl StorageBackend for Guard {
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.note(self.storage.read(offset, out))
+        self.note(self.read_there(offset, out))
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {

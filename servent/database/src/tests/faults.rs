@@ -31,8 +31,8 @@ fn what_there_is_no_room_for_is_refused_and_later_changes_are_kept() {
 
 #[test]
 fn wherever_the_room_ends_in_a_commit_all_of_it_is_there_or_nothing() {
-    let changes = [put("key 1", "other"), hide("key 2"), put("large", &bytes_of_value(300)), forget("key 3")];
-    let (mut kept, mut refused) = (0, 0);
+    let changes = [put("key 1", "other"), hide("key 2"), put("large", &bytes_of_value(1_000)), forget("key 3")];
+    let (mut kept, mut refused, mut grown) = (0, 0, 0);
     for writes in 0..STEPS {
         let (place, _) = with_history(true);
         let OpenedDatabase { written, mut database, .. } = open_at(&place).unwrap();
@@ -53,6 +53,7 @@ fn wherever_the_room_ends_in_a_commit_all_of_it_is_there_or_nothing() {
                 refused += 1;
                 // Whoever is killed on the way finds the same.
                 let events = place.days.take_events();
+                grown += usize::from(events.iter().any(|event| matches!(event, DiskEvent::Resized(_))));
                 for end in 0..=events.len() {
                     let opened = open_at(&MemoryPlace::with(done(&before, &events[..end]))).unwrap();
                     assert_eq!(opened.written, written, "write {writes}, step {end}: {:?}", events[..end].last());
@@ -69,7 +70,33 @@ fn wherever_the_room_ends_in_a_commit_all_of_it_is_there_or_nothing() {
         let opened = open_at(&place).unwrap();
         assert_eq!(opened.written, after(&expected, &[put("later", "1")]), "{writes}");
     }
-    assert!(kept > 3 && refused > 3, "{kept} {refused}");
+    assert!(kept > 3 && refused > 3 && grown > 3, "{kept} {refused} {grown}");
+}
+
+/// What is first written of a commit names bytes behind the end of the file as it was.
+#[test]
+fn whoever_had_no_room_for_what_is_large_keeps_what_is_small_each_time() {
+    let large = [StoreChange::Put { key: Key::new(b"large").unwrap(), value: vec![b'x'; 666_000].into() }];
+    for writes in 0..STEPS / 4 {
+        let place = MemoryPlace::default();
+        let mut database = open_at(&place).unwrap().database;
+        let mut expected = after(&WrittenData::default(), &[put("tea", "green")]);
+        database.commit(&[put("tea", "green")]).unwrap();
+        for time in 0..3 {
+            Days::set(&place.days.writes_with_room, writes);
+            let committed = database.commit(&large);
+            Days::set(&place.days.writes_with_room, i64::MAX);
+            match committed {
+                Ok(()) => expected = after(&expected, &large),
+                Err(CommitFailure::Full(_)) => {}
+                Err(failed) => panic!("{writes}, {time}: {failed:?}"),
+            }
+            let small = [put("small", &time.to_string())];
+            database.commit(&small).unwrap();
+            expected = after(&expected, &small);
+            assert!(open_at(&MemoryPlace::with(place.bytes())).unwrap().written == expected, "{writes}, {time}");
+        }
+    }
 }
 
 /// It may be part of what was written before there was no room.
@@ -225,7 +252,7 @@ fn wherever_the_machine_stops_what_was_acknowledged_is_there_and_in_order() {
     let (mut states, mut numbers) = (vec![WrittenData::default()], Numbers(9));
     for number in 0..10 {
         let changes = [
-            put(&format!("key {}", number % 4), &bytes_of_value(number % 3)),
+            put(&format!("key {}", number % 4), &bytes_of_value(number % 3 * 300)),
             put("count", &number.to_string()),
             hide(&format!("key {}", (number + 1) % 4)),
         ];
@@ -258,12 +285,13 @@ fn torn(durable: &[u8], events: &[DiskEvent], numbers: &mut Numbers) -> Vec<u8> 
     let mut bytes = durable.to_vec();
     for (place, event) in events.iter().enumerate() {
         match event {
-            DiskEvent::Resized(count) => bytes.resize(*count as usize, 0),
-            DiskEvent::Synced => {}
+            // How long a file is, is not synced either until it is.
+            DiskEvent::Resized(count) if place < since || numbers.below(2) == 0 => bytes.resize(*count as usize, 0),
+            DiskEvent::Resized(_) | DiskEvent::Synced => {}
             DiskEvent::Written(offset, written) => {
                 for (number, sector) in written.chunks(512).enumerate() {
                     let at = *offset as usize + number * 512;
-                    if place < since || numbers.below(2) == 0 {
+                    if place < since || (numbers.below(2) == 0 && at + sector.len() <= bytes.len()) {
                         bytes[at..at + sector.len()].copy_from_slice(sector);
                     }
                 }
