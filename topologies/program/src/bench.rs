@@ -217,7 +217,11 @@ pub const BENCHMARKS: &[Benchmark] = &[
     },
     Benchmark {
         rows: &[
-            ("writes-many", "changes a second that 64 clients have kept; floor: 64 records appended, fdatasync"),
+            (
+                "writes-many",
+                "changes a second that 64 clients have kept, each with 64 in flight; floor: 64 records appended, fdatasync",
+            ),
+            ("writes-many-one", "the same, each with one in flight"),
             ("writes-many-asked", "the same beside a program that appends and syncs what 64 clients send it"),
         ],
         when: When::Always,

@@ -1,5 +1,4 @@
-//! Clients of one contact that write, each one change at a time: whoever measures has as many writes in flight as there are
-//! clients.
+//! Clients of one contact that write, each so many changes at a time as whoever measures has in flight.
 //!
 //! They say what a client says and no more than that, over bare epoll: with so many clients of the library in one process
 //! most of what is measured would be theirs. What is measured is decided by whoever asks.
@@ -27,8 +26,10 @@ const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 pub struct LoadWriters {
     waits: Epoll,
     links: Vec<WritingLink>,
-    /// Those with nothing in flight.
+    /// One for each more that a client may have in flight.
     idle: Vec<usize>,
+    /// What is to be said to the contact at once by one of them.
+    saying: Vec<u8>,
     value: Box<[u8]>,
     /// How many keys were written.
     count: u64,
@@ -45,17 +46,23 @@ struct WritingLink {
 }
 
 impl LoadWriters {
-    /// So many clients of a contact, which put values of a length under keys that were never put before.
-    pub fn connect(contact: SocketAddr, clients: usize, value_bytes: usize) -> anyhow::Result<LoadWriters> {
+    /// So many clients of a contact, which put values of a length under keys that were never put before, each so many at a time.
+    pub fn connect(
+        contact: SocketAddr,
+        clients: usize,
+        each: usize,
+        value_bytes: usize,
+    ) -> anyhow::Result<LoadWriters> {
         let value = b"green, 80 degrees; ".iter().copied().cycle().take(value_bytes).collect();
         let (keys, chunk) = (Vec::new(), vec![0; READ_BYTES]);
         let waits = Epoll::new().context("cannot wait")?;
         let links = (0..clients).map(|place| WritingLink::attach(&waits, contact, place)).collect::<Result<_, _>>()?;
-        let mut writers = LoadWriters { waits, links, idle: Vec::new(), value, count: 0, keys, chunk };
+        let (idle, saying) = (Vec::new(), Vec::new());
+        let mut writers = LoadWriters { waits, links, idle, saying, value, count: 0, keys, chunk };
         while writers.links.iter().any(|link| link.is_new) {
             writers.hear_once(None, &mut Vec::new())?;
         }
-        writers.idle.extend(0..clients);
+        writers.idle.extend((0..clients).flat_map(|place| std::iter::repeat_n(place, each)));
         Ok(writers)
     }
 
@@ -135,11 +142,16 @@ impl Asks for LoadWriters {
     type Number = u64;
 
     fn begin(&mut self, count: usize, begun: &mut Vec<u64>) -> anyhow::Result<()> {
-        for place in self.idle.split_off(self.idle.len().saturating_sub(count)) {
+        let mut places = self.idle.split_off(self.idle.len().saturating_sub(count)).into_iter().peekable();
+        while let Some(place) = places.next() {
             let Some(link) = self.links.get_mut(place) else { continue };
             let change = Change::Put { key: Key::new(key(self.count).as_bytes())?, value: (*self.value).into() };
             let write = Message::Write(Write { sequence: self.count, change });
-            (&*link.stream).write_all(Frame::new(Dialect::OWN, &write)?.as_bytes())?;
+            self.saying.extend_from_slice(Frame::new(Dialect::OWN, &write)?.as_bytes());
+            if places.peek() != Some(&place) {
+                (&*link.stream).write_all(&self.saying)?;
+                self.saying.clear();
+            }
             begun.push(self.count);
             self.count += 1;
         }

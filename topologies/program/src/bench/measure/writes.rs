@@ -28,6 +28,8 @@ use super::{ANYWHERE, of_rounds, whole};
 const ROUNDS: u32 = 5;
 /// As many clients write at once as commits of the floor have records.
 const WRITERS: usize = 64;
+/// So many changes each of them has in flight, where it does not wait for one before it says the next.
+const IN_FLIGHT: usize = 64;
 /// What is put under a key by those who are measured.
 const VALUE_BYTES: usize = 100;
 /// One at a time: half a second of it, or more.
@@ -58,34 +60,38 @@ pub fn one(options: &Options) -> anyhow::Result<Vec<BenchRow>> {
     let Some(place) = DiskPlace::make()? else { return Ok(vec![BenchRow::not_measured("writes-one", "us", NO_DISK)]) };
     of_rounds("writes-one", "us", options.rounds(ROUNDS), &[Bound::AtMost(Of::Ratio, 2.5)], || {
         let amount = Amount::Queries(options.queries(WRITES));
-        let (ours, record_bytes) = written(&place, 1, amount)?;
+        let (ours, record_bytes) = written(&place, 1, 1, amount)?;
         let floor = append::append(&place.fresh("records")?, record_bytes, 1, amount)?;
         Ok(((micros(&ours.over, 0.5), micros(&floor.over, 0.5)), ours.lost))
     })
 }
 
-/// `writes-many` and `writes-many-asked`: 64 clients write; beside commits of as many records, and beside a program that
-/// appends and syncs what as many clients send it.
+/// `writes-many`: 64 clients write, each 64 changes at a time; beside commits of 64 records. `writes-many-one` and
+/// `writes-many-asked`: each one at a time; beside the same, and beside a program that appends and syncs what as many clients
+/// send it.
 pub fn many(options: &Options) -> anyhow::Result<Vec<BenchRow>> {
-    let names = ["writes-many", "writes-many-asked"];
+    let names = ["writes-many", "writes-many-one", "writes-many-asked"];
     let Some(place) = DiskPlace::make()? else {
         return Ok(names.map(|name| BenchRow::not_measured(name, "k/s", NO_DISK)).to_vec());
     };
     let amount = options.amount(TIME);
-    let [mut bare, mut asked] = [const { Vec::new() }; 2];
+    let [mut many, mut bare, mut asked] = [const { Vec::new() }; 3];
     let mut lost = 0;
     for _ in 0..options.rounds(ROUNDS) {
-        let (ours, record_bytes) = written(&place, WRITERS, amount)?;
+        let (ours, record_bytes) = written(&place, WRITERS, IN_FLIGHT, amount)?;
+        lost += ours.lost;
+        let floor = append::append(&place.fresh("records")?, record_bytes, WRITERS, amount)?;
+        many.push((ours.rate() / 1e3, floor.rate() / 1e3));
+        let (ours, _) = written(&place, WRITERS, 1, amount)?;
         lost += ours.lost;
         let floor = append::append(&place.fresh("records")?, record_bytes, WRITERS, amount)?;
         bare.push((ours.rate() / 1e3, floor.rate() / 1e3));
         let floor = asked_to_append(&place.fresh("records")?, record_bytes, amount)?;
         asked.push((ours.rate() / 1e3, floor.rate() / 1e3));
     }
-    // Both rows are about the same writes of ours.
     let row = |name, pairs: &[(f64, f64)]| whole(BenchRow::of_pairs(name, "k/s", pairs, lost));
-    let [bare, asked] = [row(names[0], &bare)?, row(names[1], &asked)?];
-    Ok(vec![bare.with_target(Bound::AtLeast(Of::Ratio, 0.4)), asked])
+    let many = row(names[0], &many)?.with_target(Bound::AtLeast(Of::Ratio, 0.4));
+    Ok(vec![many, row(names[1], &bare)?, row(names[2], &asked)?])
 }
 
 /// What comes of as many clients of a floor.
@@ -99,10 +105,10 @@ fn asked_to_append(path: &Path, record_bytes: usize, amount: Amount) -> anyhow::
 }
 
 /// What came of so many writers at a servent that has kept nothing before, and how long each of their records is.
-fn written(place: &DiskPlace, writers: usize, amount: Amount) -> anyhow::Result<(Loaded, usize)> {
+fn written(place: &DiskPlace, writers: usize, each: usize, amount: Amount) -> anyhow::Result<(Loaded, usize)> {
     let servent = keeping(&place.fresh("store.db")?)?;
-    let mut writers_of = LoadWriters::connect(servent.address(), writers, VALUE_BYTES)?;
-    let plan = LoadPlan { in_flight: writers, warm_up: WARM_UP, amount, until: Until::Told(1) };
+    let mut writers_of = LoadWriters::connect(servent.address(), writers, each, VALUE_BYTES)?;
+    let plan = LoadPlan { in_flight: writers * each, warm_up: WARM_UP, amount, until: Until::Told(1) };
     let loaded = load(&mut writers_of, &plan)?;
     end(servent)?;
     Ok((loaded, writers_of.record_bytes()))
@@ -187,7 +193,7 @@ fn start_with(
 fn filled(place: &DiskPlace, value_bytes: usize, values: u64) -> anyhow::Result<PathBuf> {
     let path = place.fresh("store.db")?;
     let servent = keeping(&path)?;
-    let mut writers = LoadWriters::connect(servent.address(), WRITERS, value_bytes)?;
+    let mut writers = LoadWriters::connect(servent.address(), WRITERS, 1, value_bytes)?;
     let amount = Amount::Queries(values);
     let loaded = load(&mut writers, &LoadPlan { in_flight: WRITERS, warm_up: 0, amount, until: Until::Told(1) })?;
     ensure!(loaded.lost == 0, "{} of {values} values are not kept", loaded.lost);
@@ -255,7 +261,7 @@ fn write_until(contact: SocketAddr, busy: Sender<()>, is_over: &AtomicBool) -> a
     // LoadWriters would be at other hosts: here they would be waited for where it is the servent that is measured.
     rustix::process::setpriority_process(Some(rustix::thread::gettid()), LOWEST_PRIORITY)?;
     let mut writers =
-        UntilOver { writers: LoadWriters::connect(contact, WRITERS, VALUE_BYTES)?, busy: Some(busy), is_over };
+        UntilOver { writers: LoadWriters::connect(contact, WRITERS, 1, VALUE_BYTES)?, busy: Some(busy), is_over };
     let plan = LoadPlan { in_flight: WRITERS, warm_up: 0, amount: Amount::Queries(u64::MAX), until: Until::Told(1) };
     load(&mut writers, &plan)
 }
