@@ -10,13 +10,13 @@
 #[path = "support/told.rs"]
 mod told;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use common::address::AnswerAddress;
-use common::content::search::{Entries, List, ListPart, Words};
+use common::content::search::{Entries, FileName, List, ListPart, Words};
 use common::content::transfer::{Block, BlocksWanted, HashPart, HashesWanted, Open, Opened, Refused};
 use common::counted::counted;
 use common::dialect::Dialect;
@@ -26,8 +26,9 @@ use common::message::{Brought, Handed, Hello, Message, Request, Role, ServentId}
 use common::query::{self, AnswerBody, Ask, BroughtAnswer, BroughtBody, Query, QueryId, Tally, Via};
 use common::session::{EndReason, Ending, FilesListed, GreetingEnded, MembersListed, Report, WriteEnded};
 use common::text::Escaped;
-use common::write::{Changed, Watch, Write, Written};
+use common::write::{Change, Changed, Watch, Write, Written};
 use sim::world::story_world::{ClientPlan, Hearing, NodeId, Record, ServentPlan, StoryWorld};
+use sim::world::told_stores::StoreMood;
 
 #[test]
 fn stories_are_told_as_they_are_written() {
@@ -66,6 +67,8 @@ struct Story {
     since: Duration,
     labels: Vec<QueryId>,
     shown: BTreeSet<&'static str>,
+    /// What each client watches, and what that goes by.
+    watches: BTreeMap<(NodeId, String), u64>,
 }
 
 /// Messages that are not told unless a story asks for them: they come on every link and would hide the rest.
@@ -84,6 +87,7 @@ impl Story {
             since: Duration::ZERO,
             labels: Vec::new(),
             shown: BTreeSet::new(),
+            watches: BTreeMap::new(),
         }
     }
 
@@ -110,6 +114,28 @@ impl Story {
                 assert!(self.world.inject(from, to, &bytes_of(hex)), "{}: no connection", self.place);
             }
             ["ask", client, rest @ ..] => self.ask(client, rest),
+            ["put", client, key, value @ ..] => {
+                self.write(client, Change::Put { key: key_of(key), value: text_of(value).into() });
+            }
+            ["del", client, key] => self.write(client, Change::Delete { key: key_of(key) }),
+            ["publish", client, file, text @ ..] => {
+                let name = FileName::new(file.as_bytes()).unwrap();
+                self.write(client, Change::Publish { name, text: text_of(text).into() });
+            }
+            ["unpublish", client, file] => {
+                self.write(client, Change::Unpublish { name: FileName::new(file.as_bytes()).unwrap() });
+            }
+            ["watch", client, key] => {
+                let node = self.node(client);
+                let sequence = self.world.watch(node, key_of(key)).expect("it may watch so many");
+                self.watches.insert((node, (*key).to_owned()), sequence);
+            }
+            ["unwatch", client, key] => {
+                let node = self.node(client);
+                let sequence = self.watches.remove(&(node, (*key).to_owned())).expect("it is watched");
+                self.world.unwatch(node, sequence);
+            }
+            ["disk", servent, mood] => self.set_store(servent, mood),
             ["run"] => {
                 self.world.run();
                 self.tell();
@@ -188,27 +214,28 @@ impl Story {
         if self.started {
             self.fail("servents come before the start");
         }
-        let (mut plan, mut shared) = (ServentPlan::new(name, ""), Vec::new());
+        let (mut plan, mut shared, mut keeps) = (ServentPlan::new(name, ""), Vec::new(), false);
         let mut words = words.iter();
         while let Some(word) = words.next() {
             match *word {
                 "--ttl" => plan.ttl = words.next().unwrap().parse().unwrap(),
                 "--forward-once" => plan.forward_once = true,
                 "--members" => plan.members = true,
+                "--store" => keeps = true,
+                "--published-only" => plan.published_only = true,
                 "--share" => shared.push(words.next().and_then(|word| word.split_once('=')).expect("file=bytes")),
                 pair => {
                     let Some((key, value)) = pair.split_once('=') else {
                         self.fail(&format!("not key=value: {pair}"));
                     };
-                    let value = match value.split_once('*') {
-                        Some((byte, count)) => byte.repeat(count.parse().unwrap()),
-                        None => value.to_owned(),
-                    };
-                    let _ = writeln!(plan.data, "{key} {value}");
+                    let _ = writeln!(plan.data, "{key} {}", value_of(value));
                 }
             }
         }
         let servent = self.world.servent(plan);
+        if keeps {
+            self.world.keep(servent);
+        }
         for (file, size) in shared {
             self.world.share(servent, file, size.parse().expect("a number of bytes"));
         }
@@ -250,6 +277,7 @@ impl Story {
                 "dark" => plan.hearing = Hearing::Dark,
                 "near" => plan.hearing = Hearing::Near,
                 "portless" => plan.hearing = Hearing::Portless,
+                "here" => plan.is_on_host = true,
                 other => self.fail(&format!("no such kind of client: {other}")),
             }
         }
@@ -260,6 +288,21 @@ impl Story {
             self.skip();
             self.since = self.world.now();
         }
+    }
+
+    fn write(&mut self, client: &str, change: Change) {
+        self.world.write(self.node(client), change);
+    }
+
+    fn set_store(&mut self, servent: &str, mood: &str) {
+        let (mood, takes) = match mood {
+            "well" => (StoreMood::Well, Duration::ZERO),
+            "full" => (StoreMood::Full, Duration::ZERO),
+            "failing" => (StoreMood::Failing, Duration::ZERO),
+            takes => (StoreMood::Well, self.duration(takes)),
+        };
+        let is_kept = self.world.set_store(self.node(servent), mood, takes);
+        assert!(is_kept, "{}: it keeps nothing", self.place);
     }
 
     fn ask(&mut self, client: &str, words: &[&str]) {
@@ -641,6 +684,24 @@ fn tallied(tally: &Tally) -> String {
 
 fn number<Number: std::str::FromStr<Err = std::num::ParseIntError>>(text: &str) -> Number {
     text.parse().expect("a number")
+}
+
+fn key_of(text: &str) -> Key {
+    Key::new(text.as_bytes()).unwrap()
+}
+
+/// Words as they were said, with a blank between any two.
+fn text_of(words: &[&str]) -> Vec<u8> {
+    let words: Vec<String> = words.iter().map(|word| value_of(word)).collect();
+    words.join(" ").into_bytes()
+}
+
+/// What a word stands for.
+fn value_of(word: &str) -> String {
+    match word.split_once('*') {
+        Some((byte, count)) => byte.repeat(count.parse().unwrap()),
+        None => word.to_owned(),
+    }
 }
 
 fn bytes_of(hex: &[&str]) -> Vec<u8> {

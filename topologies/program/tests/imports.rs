@@ -282,7 +282,7 @@ fn whatever_way_a_file_names_another_is_seen() {
 /// a part of it.
 const SIMULATOR: &str = "random torn_disk records graph bare shapes plan faults contents writes scene outcome dialects cast verdict crowd world";
 const WORLD: &str = "clock holds trace ways dials pipes ends events machines network face shell \
-                     disks keeping story_world downloads writing_clients witness troubles false_holders \
+                     disks keeping told_stores story_world downloads writing_clients witness troubles false_holders \
                      scenery liar back_liar poisoner hostile greetings fetchers writers faults watch world";
 
 #[test]

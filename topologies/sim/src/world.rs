@@ -41,6 +41,7 @@ mod poisoner;
 mod scenery;
 mod shell;
 pub mod story_world;
+pub mod told_stores;
 mod trace;
 mod troubles;
 mod watch;

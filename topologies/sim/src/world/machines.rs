@@ -41,6 +41,8 @@ pub(super) struct Slow {
 pub(super) enum MachineState {
     /// Its program runs, or is paused.
     Running,
+    /// Its program says goodbye: it refuses whatever comes, and dials nobody any more.
+    Leaving,
     /// It has no program, and refuses whatever comes.
     Idle,
     /// It is gone, and not only its program.

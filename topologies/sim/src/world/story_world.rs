@@ -18,6 +18,7 @@ use common::content::ContentHash;
 use common::dialect::Dialect;
 use common::disk::{Job, JobDone};
 use common::exchange::{Exchange, Heard};
+use common::key::Key;
 use common::limits::{SILENCE_DEFAULT, TTL_DEFAULT};
 use common::link::{LinkId, Purpose, SendError};
 use common::message::{Message, ServentId};
@@ -28,6 +29,7 @@ use common::session::{self, Question, Report, Session};
 use common::store::Store;
 use common::time::Time;
 use common::wire::{Accepts, WireError};
+use common::write::Change;
 
 use super::clock::{Nanos, nanos};
 use super::dials::{Caller, Fate, Knock};
@@ -35,9 +37,10 @@ use super::disks::Disks;
 use super::ends::{EndAt, Party};
 use super::events::WorldEvent;
 use super::face::Face;
-use super::machines::MachineKind;
+use super::machines::{MachineKind, MachineState};
 use super::network::SimNetwork;
 use super::shell::{Departure, Mind, Shell};
+use super::told_stores::{StoreMood, ToldStores};
 use super::ways::Ways;
 use crate::contents::FileFate;
 
@@ -63,6 +66,8 @@ pub struct ServentPlan {
     pub forward_once: bool,
     /// Whether it tells its neighbors who is there.
     pub members: bool,
+    /// Whether it offers only files that are published.
+    pub published_only: bool,
     /// The servents it dials, by name.
     pub neighbors: Vec<String>,
 }
@@ -72,7 +77,16 @@ impl ServentPlan {
     #[must_use]
     pub fn new(name: &str, data: &str) -> ServentPlan {
         let (name, data) = (name.to_owned(), data.to_owned());
-        ServentPlan { name, data, ttl: TTL_DEFAULT, forward_once: false, members: false, neighbors: Vec::new() }
+        let neighbors = Vec::new();
+        ServentPlan {
+            name,
+            data,
+            ttl: TTL_DEFAULT,
+            forward_once: false,
+            members: false,
+            published_only: false,
+            neighbors,
+        }
     }
 }
 
@@ -108,6 +122,8 @@ pub struct ClientPlan {
     pub hearing: Hearing,
     /// Whether it draws the same sequences as in its first life.
     pub draws_the_same: bool,
+    /// Whether it is on the host of its contact, which it then reaches over a loopback address.
+    pub is_on_host: bool,
 }
 
 impl ClientPlan {
@@ -121,6 +137,7 @@ impl ClientPlan {
             silence_max: SILENCE_DEFAULT,
             hearing: Hearing::Listening,
             draws_the_same: false,
+            is_on_host: false,
         }
     }
 }
@@ -247,6 +264,8 @@ struct StoryFace {
     finished: BTreeSet<QueryId>,
     /// What servents share.
     disks: Disks,
+    /// What they keep for clients.
+    stores: ToldStores,
 }
 
 impl StoryFace {
@@ -306,10 +325,13 @@ impl Face for StoryFace {
     }
 
     fn begin_job(&mut self, _network: &StoryNetwork, servent: usize, job: &Job) -> Option<Nanos> {
-        self.disks.begin(servent, job)
+        if matches!(job, Job::Commit(_)) { self.stores.begin(servent) } else { self.disks.begin(servent, job) }
     }
 
     fn end_job(&mut self, network: &StoryNetwork, servent: usize, job: &Job) -> Option<JobDone> {
+        if let Job::Commit(changes) = job {
+            return self.stores.end(servent, changes);
+        }
         let (done, _) = self.disks.end(network.clock.now(), servent, job);
         done
     }
@@ -401,6 +423,7 @@ impl StoryWorld {
             answers: BTreeSet::new(),
             finished: BTreeSet::new(),
             disks: Disks::told(),
+            stores: ToldStores::default(),
         };
         StoryWorld { shell: Shell::new(network, face, 0), steps: 0 }
     }
@@ -447,6 +470,16 @@ impl StoryWorld {
         self.shell.face.disks.put(servent.0, file, size);
     }
 
+    /// A servent keeps what clients write, before it is started.
+    pub fn keep(&mut self, servent: NodeId) {
+        self.shell.face.stores.put(servent.0);
+    }
+
+    /// From now on this comes of what a servent keeps, and takes so long. False where it keeps nothing.
+    pub fn set_store(&mut self, servent: NodeId, mood: StoreMood, takes: Duration) -> bool {
+        self.shell.face.stores.befall(servent.0, mood, nanos(takes))
+    }
+
     /// What the first file of that name had in it when it was put there.
     #[must_use]
     pub fn content(&self, file: &str) -> Option<ContentHash> {
@@ -457,6 +490,8 @@ impl StoryWorld {
     pub fn start(&mut self, servent: NodeId) {
         let NodeId(node) = servent;
         let advertised = self.address(servent);
+        let found = self.shell.face.stores.on_born(node);
+        let is_read_only = found.as_ref().is_some_and(|(_, is_read_only)| *is_read_only);
         let person = &mut self.shell.face.people[node];
         let StartedAs::Servent(plan) = &person.plan else { return };
         person.starts += 1;
@@ -469,6 +504,9 @@ impl StoryWorld {
             members: plan.members,
             shares: self.shell.face.disks.are_of(node),
             neighbors: plan.neighbors.iter().map(neighbor).collect(),
+            written: found.map(|(written, _)| written),
+            is_read_only,
+            published_only: plan.published_only,
             ..Config::default()
         };
         let store = match Store::parse(plan.data.clone().into_bytes()) {
@@ -489,8 +527,11 @@ impl StoryWorld {
 
     /// A client, on its way to its contact.
     pub fn client(&mut self, plan: ClientPlan) -> NodeId {
-        let is_portless = plan.hearing == Hearing::Portless;
+        let (is_portless, is_on_host) = (plan.hearing == Hearing::Portless, plan.is_on_host);
         let client = self.add(MachineKind::Client, StartedAs::Client(plan));
+        if is_on_host {
+            self.shell.network.share_host(client.0);
+        }
         if is_portless {
             self.shell.network.close_port(client.0);
         }
@@ -647,10 +688,39 @@ impl StoryWorld {
         }
     }
 
-    /// A servent is asked to stop, says goodbye and is gone.
+    /// The person at a client wants something kept.
+    pub fn write(&mut self, client: NodeId, change: Change) {
+        let mut written = Ok(0);
+        self.shell.with_client(client.0, |now, session, wanted| {
+            written = session.write(now, change, SILENCE_DEFAULT, wanted);
+        });
+        if let Err(error) = written {
+            self.shell.broke(&error.to_string());
+        }
+        self.settle();
+    }
+
+    /// The person at a client wants to be told of a key. Gives what the watch goes by.
+    pub fn watch(&mut self, client: NodeId, key: Key) -> Option<u64> {
+        let mut watched = None;
+        self.shell.with_client(client.0, |_, session, wanted| watched = session.watch(key, wanted).ok());
+        self.settle();
+        watched
+    }
+
+    /// And does not any more.
+    pub fn unwatch(&mut self, client: NodeId, sequence: u64) {
+        self.shell.tell_client(client.0, session::Input::Cancel { sequence });
+        self.settle();
+    }
+
+    /// A servent is asked to stop, has what was written put on its disk, says goodbye and is gone.
     pub fn leave(&mut self, servent: NodeId) {
+        self.shell.network.machines[servent.0].state = MachineState::Leaving;
         self.shell.tell_servent(servent.0, overlay::Input::Leave);
         self.settle();
+        let end = self.now() + RUN_MAX;
+        while self.shell.face.stores.is_busy(servent.0) && self.step(end) {}
         let ends = self.shell.network.ends_of(servent.0);
         if ends.into_iter().any(|at| self.shell.is_spoken_on(at)) {
             let text = format!("{} left and kept links", self.name(servent));

@@ -38,7 +38,7 @@ impl<E> SimNetwork<E> {
     pub(crate) fn fate_at(&self, node: usize) -> Fate {
         match self.machines[node].state {
             MachineState::Running => Fate::Taken { speaks: true },
-            MachineState::Idle => Fate::Refused,
+            MachineState::Leaving | MachineState::Idle => Fate::Refused,
             MachineState::Vanished => Fate::Silence,
         }
     }

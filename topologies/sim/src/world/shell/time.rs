@@ -9,6 +9,7 @@ use super::{Departure, Mind, Shell};
 use crate::world::clock::{Nanos, nanos};
 use crate::world::events::WorldEvent;
 use crate::world::face::Face;
+use crate::world::machines::MachineState;
 use crate::world::trace::Noted;
 
 impl<F: Face> Shell<F> {
@@ -37,7 +38,10 @@ impl<F: Face> Shell<F> {
     }
 
     fn deadline_of(&self, node: usize) -> Option<Nanos> {
+        let is_leaving = self.network.machines[node].state == MachineState::Leaving;
         let due = match &self.nodes[node].mind {
+            // As one that leaves is never told that something is due.
+            Mind::Servent(_) if is_leaving => None,
             Mind::Servent(overlay) => overlay.deadline(),
             Mind::Client(session) => session.deadline(),
             Mind::Fetch(fetching) => fetching.deadline(),
