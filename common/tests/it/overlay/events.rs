@@ -1,10 +1,14 @@
 //! What a servent's mind tells of what happens, for a log of events: who, what, and under which clock.
 
 use super::*;
-use common::disk::CommitFailure;
+use crate::content::{hash_of, shared};
+use common::content::ContentHash;
+use common::content::catalogue::Catalogue;
+use common::content::transfer::Open;
+use common::disk::{CommitFailure, LookedThrough};
 use common::event::{EventKind, LoggedEvent};
 use common::features::Features;
-use common::limits::{NEIGHBOR_BEAT, NEIGHBOR_QUIET_MAX, SUSPECT_AFTER};
+use common::limits::{NEIGHBOR_BEAT, NEIGHBOR_QUIET_MAX, SUSPECT_AFTER, UPLOADS_PER_LINK_MAX};
 use common::member::{Greet, PeersWanted};
 use common::write::{Change, Write};
 use common::written::WrittenData;
@@ -257,6 +261,14 @@ fn what_is_only_guessed_of_a_member_is_told_with_why_nobody_else_is() {
     assert_eq!(fallen, [format!("member {peer} Some(\"online\") -> Some(\"failed\"): {why}")]);
 }
 
+/// Those that are of what clients want of this servent, without their clocks.
+fn operations(told: &[String]) -> Vec<String> {
+    let operations = told.iter().filter(|line| line.contains(" by "));
+    // Of what was asked it is told before that.
+    let operations = operations.filter(|line| !line.contains(" asked by "));
+    operations.map(|line| line.split_once(' ').unwrap().1.to_owned()).collect()
+}
+
 #[test]
 fn what_a_client_has_kept_is_told_with_what_came_of_it_also_where_it_has_left() {
     let written = Some(Arc::new(WrittenData::default()));
@@ -267,10 +279,6 @@ fn what_a_client_has_kept_is_told_with_what_came_of_it_also_where_it_has_left() 
     let key = |text: &str| Key::new(text.as_bytes()).unwrap();
     let put = |text: &str| Change::Put { key: key(text), value: b"green"[..].into() };
     let del = |text: &str| Change::Delete { key: key(text) };
-    let operations = |told: &[String]| -> Vec<String> {
-        let operations = told.iter().filter(|line| line.contains(" by "));
-        operations.map(|line| line.split_once(' ').unwrap().1.to_owned()).collect()
-    };
     for (sequence, change) in (1..).zip([put("te\u{1b}a"), del("milk"), del("tea")]) {
         let told = telling.hear(link, 0, Message::Write(Write { sequence, change }));
         assert_eq!(operations(told), [""; 0], "nobody knows yet");
@@ -282,4 +290,27 @@ fn what_a_client_has_kept_is_told_with_what_came_of_it_also_where_it_has_left() 
     let told = telling.tell(Input::Disk(JobDone::Committed(failed)));
     let refused = ["milk", "tea"].map(|key| format!("del {key} by 127.0.0.1:40000: disk_failed"));
     assert_eq!(operations(told), refused);
+}
+
+#[test]
+fn what_a_client_fetches_is_told_by_its_name_where_it_has_one_and_with_what_came_of_it() {
+    let mut telling = Telling::new(&Config { shares: true, ..config() });
+    telling.tell(Input::Deadline);
+    let files = vec![shared(b"farol", hash_of(&[1]), 10)];
+    let catalogue = Some(Arc::new(Catalogue::new(files, &store(""))));
+    let looked = LookedThrough { catalogue, is_whole: true, hashed_count: 0 };
+    telling.tell(Input::Disk(JobDone::LookedThrough(Ok(looked))));
+    let link = telling.accepted("192.0.2.7:40000");
+    let hello = Hello { features: Features::CONTENT, ..Hello::new(Role::Client { answer_port: 7_000 }) };
+    telling.hear(link, 0, Message::Hello(hello));
+    let open = |fetch, hash| Message::Open(Open { fetch, hash: ContentHash(hash) });
+    let most = u32::try_from(UPLOADS_PER_LINK_MAX).unwrap();
+    for fetch in 0..most {
+        let told = telling.hear(link, 0, open(fetch, hash_of(&[1])));
+        assert_eq!(operations(told), ["get farol by 192.0.2.7:40000: opened"]);
+    }
+    let told = telling.hear(link, 0, open(most, hash_of(&[1])));
+    assert_eq!(operations(told), ["get farol by 192.0.2.7:40000: busy"]);
+    let told = telling.hear(link, 0, open(most, hash_of(&[9])));
+    assert_eq!(operations(told), [format!("get {} by 192.0.2.7:40000: gone", ContentHash(hash_of(&[9])))]);
 }

@@ -1,5 +1,6 @@
 //! What clients have a servent keep: what comes of each write, when it is told, and what is answered then.
 
+mod limits;
 mod published;
 
 use std::collections::BTreeSet;
