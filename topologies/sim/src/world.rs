@@ -8,7 +8,7 @@
 //! `hostile`, `liar`, `back_liar` and `poisoner` speak for those who mean no good, `greetings` for clients that have somebody
 //! greeted. What servents share is on their `disks`, and whoever lies about it in `false_holders`; clients that fetch it are
 //! `fetchers`, and what they have so far in `downloads`. What servents keep for clients is in `keeping`, and what
-//! those clients have to say is in `writing_clients`; `writers` has them come. `witness` judges what comes of it. None decides anything
+//! those clients have to say is in `writing_clients`; `writers` has them come. What is kept in a story is in `told_stores`. `witness` judges what comes of it. None decides anything
 //! a servent or a client decides, and the only clock read tells how long the run took.
 //!
 //! A run rises (everybody starts and links up), runs (queries are asked, faults strike) and, where there were faults,
