@@ -70,6 +70,8 @@ struct Driver {
     members: MembersWitness,
     sharing: SharingWitness,
     giving: GivingWitness,
+    /// Whether anything may be put on its disk.
+    takes_writes: bool,
     /// What whoever speaks now has as its clock.
     stamp: u64,
     /// That of the last event that was told.
@@ -194,9 +196,12 @@ impl Driver {
             Neighbor { name: address.to_string(), addresses, dialect }
         });
         let neighbors = neighbors.collect();
-        let (advertised, ttl, choice) = (words::address(reader), reader.byte() % (TTL_MAX + 1), reader.byte());
+        let (advertised, far, choice) = (words::address(reader), reader.byte(), reader.byte());
+        let (ttl, rest) = (far % (TTL_MAX + 1), far / (TTL_MAX + 1));
+        let (keeps, is_read_only) = (ttl % 4 != 3, rest % 8 == 7);
         let (part, shares) = (Part::of(choice), choice & 1 << 6 != 0);
         let share_bytes_per_second = (choice & 1 << 7 != 0).then_some(RATE);
+        let published_only = shares && keeps && rest >= 8;
         #[allow(clippy::needless_update, reason = "a field that is added need not be known here")]
         let config = Config {
             neighbors,
@@ -210,7 +215,9 @@ impl Driver {
             keeps_members: part.keeps_members,
             shares,
             share_bytes_per_second,
-            written: (ttl % 4 != 3).then(Arc::default),
+            written: keeps.then(Arc::default),
+            is_read_only,
+            published_only,
             answer_networks: ["127.0.0.0/8"].iter().take(reader.below(2)).flat_map(|text| text.parse()).collect(),
             ..Config::default()
         };
@@ -220,7 +227,8 @@ impl Driver {
             mind,
             part,
             members,
-            sharing: SharingWitness::new(shares, share_bytes_per_second.is_some()),
+            sharing: SharingWitness::new(shares, share_bytes_per_second.is_some(), published_only),
+            takes_writes: keeps && !is_read_only,
             giving: GivingWitness::default(),
             stamp: 0,
             exchange: Exchange::servent(Accepts::ANY),
@@ -517,10 +525,16 @@ impl Driver {
                 let read = self.giving.read_hashes(reader, &job);
                 Some(JobDone::HashesRead { link, fetch, first, read })
             }
-            Job::Commit(_) => Some(JobDone::Committed(match reader.byte() % 8 {
+            Job::Commit(changes) => Some(JobDone::Committed(match reader.byte() % 8 {
                 0 => Err(CommitFailure::Full("the input says so".to_owned())),
-                1 => Err(CommitFailure::Failed("the input says so".to_owned())),
-                _ => Ok(()),
+                1 => {
+                    self.takes_writes = false;
+                    Err(CommitFailure::Failed("the input says so".to_owned()))
+                }
+                _ => {
+                    self.sharing.on_kept(&changes);
+                    Ok(())
+                }
             })),
             Job::Free(_) => None,
         };
@@ -555,7 +569,9 @@ impl Driver {
         self.tell(Input::Leave);
         // Who has written is told what came of it first.
         while let Some(place) = self.jobs.iter().position(|job| matches!(job, Job::Commit(_))) {
-            self.jobs.remove(place);
+            if let Job::Commit(changes) = self.jobs.remove(place) {
+                self.sharing.on_kept(&changes);
+            }
             self.tell(Input::Disk(JobDone::Committed(Ok(()))));
         }
         assert_eq!(self.mind.holding("writes_waiting_bytes"), Some(0), "somebody is told nothing");
@@ -589,6 +605,8 @@ impl Driver {
                     assert!(is_last || !self.jobs.iter().any(is_same), "{job:?} is to be done twice at once");
                     let is_wanted = !matches!(job, Job::KeepMembers(_)) || self.part.keeps_members;
                     assert!(is_wanted, "{job:?}, and nobody wants it");
+                    let may_be = !matches!(job, Job::Commit(_)) || self.takes_writes;
+                    assert!(may_be, "{job:?}, where nothing is kept any more");
                     self.jobs.push(job);
                 }
             }

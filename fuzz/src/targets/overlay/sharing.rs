@@ -12,6 +12,7 @@ use common::content::{ContentHash, FileStamp};
 use common::disk::{Job, JobDone, LookedThrough, SharedContent};
 use common::limits::{BLOCK_BYTES_MIN, ENTRIES_BYTES_MAX, ENTRIES_MAX, UPLOADS_MAX};
 use common::store::Store;
+use common::written::StoreChange;
 
 use crate::reader::Reader;
 use crate::targets::words;
@@ -21,17 +22,37 @@ pub(super) struct SharingWitness {
     pub(super) shares: bool,
     /// Whether what is given may have to wait.
     pub(super) has_rate: bool,
+    /// Whether only files that are published are offered.
+    pub(super) published_only: bool,
     files: BTreeMap<Vec<u8>, (ContentHash, FileStamp)>,
     /// Those that turned out to be others since they were looked at.
     withdrawn: BTreeSet<Vec<u8>>,
     /// And ever: an answer may have waited for its client.
     ever: BTreeMap<Vec<u8>, Vec<(ContentHash, FileStamp)>>,
+    /// The names that are published, as far as the disk has it, and those that ever were.
+    published: BTreeSet<Vec<u8>>,
+    ever_published: BTreeSet<Vec<u8>>,
 }
 
 impl SharingWitness {
-    pub(super) fn new(shares: bool, has_rate: bool) -> SharingWitness {
+    pub(super) fn new(shares: bool, has_rate: bool, published_only: bool) -> SharingWitness {
         let (files, withdrawn, ever) = (BTreeMap::new(), BTreeSet::new(), BTreeMap::new());
-        SharingWitness { shares, has_rate, files, withdrawn, ever }
+        let (published, ever_published) = (BTreeSet::new(), BTreeSet::new());
+        SharingWitness { shares, has_rate, published_only, files, withdrawn, ever, published, ever_published }
+    }
+
+    /// These are on the disk.
+    pub(super) fn on_kept(&mut self, changes: &[StoreChange]) {
+        for change in changes {
+            match change {
+                StoreChange::Publish { name, .. } => {
+                    self.published.insert(name.as_bytes().to_vec());
+                    self.ever_published.insert(name.as_bytes().to_vec());
+                }
+                StoreChange::Unpublish { name } => drop(self.published.remove(name.as_bytes())),
+                StoreChange::Put { .. } | StoreChange::Hide { .. } | StoreChange::Forget { .. } => {}
+            }
+        }
     }
 
     /// What comes of looking through a directory, where that comes to something.
@@ -73,7 +94,8 @@ impl SharingWitness {
     }
 
     fn names(&self) -> impl Iterator<Item = &Vec<u8>> {
-        self.files.keys().filter(|name| !self.withdrawn.contains(*name))
+        let is_offered = |name: &Vec<u8>| !self.published_only || self.published.contains(name);
+        self.files.keys().filter(move |name| !self.withdrawn.contains(*name) && is_offered(name))
     }
 
     pub(super) fn look_at_job(&self, job: &Job, under_way: &[Job]) {
@@ -88,6 +110,8 @@ impl SharingWitness {
         let names = look_at_told(found);
         assert!(!names.is_empty(), "nothing is answered");
         assert!(names.iter().all(|name| self.ever.contains_key(*name)), "it was never shared: {found:?}");
+        let was_offered = |name: &&[u8]| !self.published_only || self.ever_published.contains(*name);
+        assert!(names.iter().all(was_offered), "it was never published: {found:?}");
         assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "a file is told twice: {found:?}");
     }
 
