@@ -54,6 +54,7 @@ pub(crate) struct Server {
     pauses: Pauses,
     events: Option<EventsFile>,
     kept: Option<StoreFile>,
+    is_published_only: bool,
 }
 
 impl Server {
@@ -88,6 +89,7 @@ impl Server {
             pauses: Pauses::default(),
             events,
             kept,
+            is_published_only: options.published_only,
         })
     }
 
@@ -199,7 +201,7 @@ impl Server {
             data::announce(&self.data, keys_count);
         }
         if let Some((catalogue, hashed_count)) = shared {
-            share::announce(&catalogue, hashed_count);
+            share::announce(&catalogue, hashed_count, self.is_published_only);
         }
     }
 

@@ -64,7 +64,8 @@ impl SharedDirectory {
         let (whom, rate) = (shared_with(options), rate_of(options));
         let never = options.never.as_deref().map(|file| (shown(file), counted(self.never.list().len(), "content")));
         let never = never.map(|(file, count)| format!("; never file {file}: {count} never to be shared"));
-        log::info!("{} is shared with {whom}, {rate}{}", shown(path), never.unwrap_or_default());
+        let what = only_published(options.published_only);
+        log::info!("{what}{} is shared with {whom}, {rate}{}", shown(path), never.unwrap_or_default());
     }
 
     /// Looks it through, for a while. What is told is described as this data says.
@@ -83,10 +84,15 @@ impl SharedDirectory {
     }
 }
 
-/// Says what is shared from now on.
-pub(crate) fn announce(catalogue: &Catalogue, hashed_count: u64) {
+/// Says what is shared from now on: all of it, or what is published of it, now or later.
+pub(crate) fn announce(catalogue: &Catalogue, hashed_count: u64, is_published_only: bool) {
     let (files, size) = (counted(catalogue.len(), "file"), bytes(catalogue.bytes_count()));
-    log::info!("sharing {files}, {size} ({} hashed anew)", grouped(hashed_count));
+    let what = only_published(is_published_only);
+    log::info!("sharing {what}{files}, {size} ({} hashed anew)", grouped(hashed_count));
+}
+
+fn only_published(is_published_only: bool) -> &'static str {
+    if is_published_only { "only what is published of " } else { "" }
 }
 
 /// What a check says of what these options name: each with its name, in the order in which it is printed. Nothing is hashed,

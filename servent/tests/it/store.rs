@@ -276,7 +276,8 @@ fn what_is_published_is_kept_with_its_description() {
     fs::write(format!("{share}/farol.mp4"), "film").unwrap();
     let arguments = ["-", "--share", &share, "--store", &place.database(), "--published-only"];
     let mut servent = Process::serve(&arguments);
-    servent.wait_for_log("] sharing ", 1);
+    servent.wait_for_log(&format!("] only what is published of {share} is shared with everybody, "), 1);
+    servent.wait_for_log("] sharing only what is published of 1 file, 4 bytes (1 hashed anew)", 1);
     let name = FileName::new(b"farol.mp4").unwrap();
     let publish = Change::Publish { name, text: Arc::from(&b"at dusk"[..]) };
     let mut writer = Writer::at(servent.address);
