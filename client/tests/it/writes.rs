@@ -10,7 +10,7 @@ mod terminal;
 use super::*;
 use client::{Change, WriteOutcome, WriteRefusal};
 use common::features::Features;
-use common::limits::{COMMAND_BYTES_MAX, FRAME_BYTES_MAX, VALUE_BYTES_MAX};
+use common::limits::{COMMAND_BYTES_MAX, FRAME_BYTES_MAX, VALUE_BYTES_MAX, WATCHES_PER_CLIENT_MAX};
 use common::message::{Hello, Message, Role, ServentId};
 use common::write::{Changed, Unwatch, Watch, Write as Written, Written as Outcome};
 use topologies::fleet::Servent;

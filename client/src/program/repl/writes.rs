@@ -98,7 +98,22 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
             if keys.iter().take(place).any(|before| before == key) {
                 continue;
             }
-            match self.begin(|client| client.begin_watch(key.as_bytes()))? {
+            // What came before the first is told before it. What the contact says of the first ones while the others are asked
+            // for is told in its turn: nobody would know yet what it is about.
+            let begun = if watched.is_empty() {
+                self.begin(|client| client.begin_watch(key.as_bytes()))?
+            } else {
+                match self.client.begin_watch(key.as_bytes()) {
+                    Ok(watch) => Ok(watch),
+                    // What came of those before it is shown, and that it is lost.
+                    Err(AskError::ContactLost) => break,
+                    Err(error) => {
+                        self.on_refused(&error);
+                        Err(Next::Continue)
+                    }
+                }
+            };
+            match begun {
                 Ok(watch) => watched.push((watch, key)),
                 Err(next) => {
                     self.end_watches(&watched)?;

@@ -212,3 +212,22 @@ fn a_watch_shows_each_change_as_it_comes_until_nobody_wants_it_or_the_contact_is
     assert!(run.log.ends_with("is lost: it closed the connection\n"), "{}", run.log);
     assert_eq!((&*run.out, run.code), ("", 4));
 }
+
+#[test]
+fn what_is_said_of_one_key_while_others_are_asked_for_is_shown() {
+    let keys: Vec<String> = (0..WATCHES_PER_CLIENT_MAX).map(|number| format!("k{number:02}")).collect();
+    let (fake, mut contact, mut client) = keeping(&["-c", &format!("watch {}", keys.join(" "))]);
+    let shown = |key: &str, value: &str| format!("{key}\t{value}\t{}", fake.name());
+    let mut expected = Vec::new();
+    for key in &keys {
+        let watch = contact.watch_of(key);
+        for value in ["first", "second"] {
+            contact.tell_changed(watch, Some(value.as_bytes()));
+            expected.push(shown(key, value));
+        }
+    }
+    let lines: Vec<String> = expected.iter().map(|_| client.next_line()).collect();
+    assert_eq!(lines, expected);
+    client.signal(Signal::INT);
+    assert_eq!(client.finish(), quiet("", 130));
+}
