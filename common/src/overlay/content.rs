@@ -82,6 +82,13 @@ impl Content {
         }
     }
 
+    /// Somebody here names a file that is not known: it may be new. Where a look is under way it may be found yet.
+    pub(super) fn on_missed(&mut self, store: &Arc<Store>, out: &mut Outbox<'_>) {
+        if let Look::At(_) = self.look {
+            self.look_through(store, out);
+        }
+    }
+
     fn look_through(&mut self, store: &Arc<Store>, out: &mut Outbox<'_>) {
         self.look = Look::UnderWay;
         out.disk(Job::LookThrough(Arc::clone(store)));

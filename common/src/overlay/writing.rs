@@ -45,8 +45,13 @@ impl Overlay {
         };
         let asked = AskedWrite { link, write, is_from_here, store: &self.store, is_shared, noted };
         let told = rare.writes.on_write(asked, out);
+        // Nobody from elsewhere has the disk read by it.
+        let is_missed = is_from_here && rare.writes.is_kept() && is_shared == Some(false);
         told.into_iter().for_each(|told| self.tell_written(told, out));
         self.rooms.rest_writers(out);
+        if is_missed {
+            self.rooms.rare.make().content.on_missed(&self.store, out);
+        }
     }
 
     /// What was to be kept is on the disk, or is not.

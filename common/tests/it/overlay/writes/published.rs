@@ -110,6 +110,25 @@ fn what_comes_of_a_file_that_is_published_goes_by_the_files_there_are() {
 }
 
 #[test]
+fn whoever_publishes_what_is_not_shared_has_the_directory_looked_through_and_nobody_else_has() {
+    let look = || Output::Disk(Job::LookThrough(store(DATA)));
+    let missed = |link, sequence| written(link, sequence, WriteOutcome::Absent);
+    let mut mind = sharing(false);
+    let (link, far) = (owner(&mut mind), writer_from(&mut mind, [192, 0, 2, 7]));
+    let not_from_here = [written(far, 1, refused(WriteRefusal::NotFromHere))];
+    assert_eq!(write(&mut mind, far, 1, publish("new", "")), not_from_here);
+    assert_eq!(write(&mut mind, link, 1, unpublish("new")), [missed(link, 1)]);
+    assert_eq!(write(&mut mind, link, 2, publish("new", "")), [missed(link, 2), look()]);
+    assert_eq!(write(&mut mind, link, 3, publish("new", "")), [missed(link, 3)], "it is under way");
+    let files = files().into_iter().chain([shared(b"new", hash_of(&[3]), 30)]).collect();
+    let catalogue = Some(Arc::new(Catalogue::new(files, &store(DATA))));
+    let looked = LookedThrough { catalogue, is_whole: true, hashed_count: 1 };
+    assert_eq!(mind.tell(Input::Disk(JobDone::LookedThrough(Ok(looked)))), [], "once is enough");
+    assert_eq!(outcome(&mut mind, link, publish("new", "")), WriteOutcome::Stored);
+    assert_eq!(write(&mut mind, link, 4, publish("newer", "")), [missed(link, 4), look()]);
+}
+
+#[test]
 fn a_file_is_unpublished_that_is_not_shared_any_more() {
     let mut mind = sharing(false);
     let link = owner(&mut mind);
