@@ -45,9 +45,17 @@ impl<'a> Offered<'a> {
             return None;
         }
         match self.published.and_then(|published| published.description(file.name)) {
+            // What is published without a word is what the data says it is.
+            Some(description) if description.is_empty() => Some(file),
             Some(description) => Some(Listed { description, ..file }),
             None => (!self.is_published_only).then_some(file),
         }
+    }
+
+    /// Whether words are looked for in what this file was published as, and not in what the data says of it.
+    fn is_described(self, name: &[u8]) -> bool {
+        let description = self.published.and_then(|published| published.description(name));
+        description.is_some_and(|description| !description.is_empty())
     }
 
     /// The file of this name.
@@ -70,8 +78,8 @@ impl<'a> Offered<'a> {
         OfferedByName::All { files: self, listed: self.catalogue.from(name) }
     }
 
-    /// Those that have these words, in the order of names: of what is not published from the one name on, of what is from the
-    /// other.
+    /// Those that have these words, in the order of names: of what the data describes from the one name on, of what is published
+    /// with a description, or where nothing else is offered, from the other.
     pub(super) fn find_from(self, words: &Words, from: &FindPlaces) -> OfferedFound<'a> {
         let others = (!self.is_published_only).then(|| self.catalogue.find_from(words, &from.others));
         let published = self.published.filter(|published| published.published_count() > 0);
@@ -149,7 +157,7 @@ pub(super) struct FindPlaces {
 /// Files that have some words, looked for in pieces.
 pub(super) struct OfferedFound<'a> {
     files: Offered<'a>,
-    /// Those that are not published; nothing where they are not offered, or all were looked at.
+    /// Those that are not published with a description; nothing where only published ones are offered, or all were looked at.
     others: Option<FilesFound<'a>>,
     published: Option<Range<'a, FileName, Arc<[u8]>>>,
     words: Vec<memmem::Finder<'static>>,
@@ -187,13 +195,12 @@ impl<'a> OfferedFound<'a> {
         }
     }
 
-    /// Whether it is known which is the next of those that are not published, if there is one.
+    /// Whether it is known which is the next of those that are not published with a description, if there is one.
     fn seek_other(&mut self, bytes_left: &mut u64) -> bool {
         while let (None, Some(others)) = (&self.next_other, &mut self.others) {
             match others.step(bytes_left) {
                 FindStep::Found(file) => {
-                    let is_published = |published: &WrittenData| published.description(file.name).is_some();
-                    let is_of_these = !self.files.published.is_some_and(is_published);
+                    let is_of_these = !self.files.is_described(file.name);
                     self.next_other = self.files.file(file).filter(|_| is_of_these);
                 }
                 FindStep::End => self.others = None,
@@ -213,11 +220,18 @@ impl<'a> OfferedFound<'a> {
                 self.published = None;
                 return true;
             };
+            let description = match &**description {
+                // It is among the others.
+                [] if !self.files.is_published_only => &[],
+                [] => self.files.catalogue.named(name.as_bytes()).map_or(&[][..], |file| file.description),
+                description => description,
+            };
             let text_bytes = (name.as_bytes().len() + description.len()) as u64;
             *bytes_left = bytes_left.saturating_sub(FOLD_COST * (LOOK_BYTES + text_bytes));
             let parts = [folded(name.as_bytes()), folded(description)];
             let has = |word: &memmem::Finder<'_>| parts.iter().any(|part| word.find(part).is_some());
-            if self.words.iter().all(has) {
+            let is_of_these = self.files.is_published_only || !description.is_empty();
+            if is_of_these && self.words.iter().all(has) {
                 self.next_published = self.files.named(name.as_bytes());
             }
         }
@@ -293,6 +307,32 @@ mod tests {
             assert_eq!(found(nothing_written, &["old"]), places(|_| true), "{piece_bytes}");
             assert_eq!(found(Offered { published: None, ..only }, &["it"]), [""; 0], "{piece_bytes}");
         }
+    }
+
+    #[test]
+    fn what_is_published_without_a_description_is_found_by_what_the_data_says_of_it() {
+        let (catalogue, mut written) = files_and_published();
+        for place in (0..90).step_by(6) {
+            let name = FileName::new(format!("f{place:03}").as_bytes()).unwrap();
+            written.apply(StoreChange::Publish { name, text: [].into() });
+        }
+        let withdrawn = BTreeSet::new();
+        let published = Some(&written);
+        let all = Offered { catalogue: &catalogue, withdrawn: &withdrawn, published, is_published_only: false };
+        let only = Offered { is_published_only: true, ..all };
+        let places = |is_found: fn(usize) -> bool| -> Vec<String> {
+            (0..60).filter(|place| is_found(*place)).map(|place| format!("f{place:03}")).collect()
+        };
+        for piece_bytes in [200, 1_000, 1_000_000] {
+            let found = |files, words: &[&str]| found_in_pieces(files, words, piece_bytes);
+            assert_eq!(found(all, &["old"]), places(|place| place % 6 != 3), "{piece_bytes}");
+            assert_eq!(found(all, &["new"]), places(|place| place % 6 == 3), "{piece_bytes}");
+            assert_eq!(found(all, &["f0"]), places(|_| true), "{piece_bytes}");
+            assert_eq!(found(only, &["old"]), places(|place| place % 6 == 0), "{piece_bytes}");
+            assert_eq!(found(only, &["it"]), places(|place| place % 3 == 0), "{piece_bytes}");
+        }
+        assert_eq!(only.named(b"f006").map(|file| file.description), Some(&b"old and more of it"[..]));
+        assert_eq!(only.named(b"f003").map(|file| file.description), Some(&b"New it is"[..]));
     }
 
     #[test]

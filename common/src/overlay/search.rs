@@ -78,6 +78,7 @@ fn value(key: &[u8], held: Held<'_>) -> Option<Vec<u8>> {
         return said(kept, held.store, key).map(<[u8]>::to_vec);
     };
     let published = held.written.and_then(|written| written.description(key)).map(AsRef::as_ref);
+    let published = published.filter(|description: &&[u8]| !description.is_empty());
     let description = published.or_else(|| said(kept, held.store, key));
     let mut value = format!("{} bytes {hash}", stamp.size).into_bytes();
     if let Some(description) = description.filter(|description| !description.is_empty()) {

@@ -159,6 +159,21 @@ fn a_file_that_is_published_is_told_and_found_by_its_description() {
 }
 
 #[test]
+fn a_file_that_is_published_without_a_description_keeps_that_of_the_data() {
+    for published_only in [false, true] {
+        let mut mind = sharing(published_only);
+        let link = owner(&mut mind);
+        assert_eq!(outcome(&mut mind, link, publish("farol", "")), WriteOutcome::Stored);
+        assert_eq!(listed(&mut mind, link)[0], "farol: lighthouse");
+        for ask in [find("lighthouse"), find("farol"), Ask::Named(name("farol"))] {
+            assert_eq!(asked(&mut mind, link, ask), ["farol: lighthouse"]);
+        }
+        let value = format!("10 bytes {} lighthouse", ContentHash(hash_of(&[1])));
+        assert_eq!(answered_for(&mut mind, "farol"), Some(value.into_bytes()));
+    }
+}
+
+#[test]
 fn a_value_under_the_name_of_a_file_does_not_describe_it() {
     let mut mind = sharing(false);
     let link = owner(&mut mind);
