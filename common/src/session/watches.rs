@@ -22,18 +22,6 @@ pub enum WatchEnd {
     NotUnderstood,
 }
 
-impl WatchEnd {
-    /// Its name for programs.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            WatchEnd::Cancelled => "interrupted",
-            WatchEnd::ContactLost => "contact_lost",
-            WatchEnd::NotUnderstood => "not_understood",
-        }
-    }
-}
-
 /// As many keys are watched as one client may watch. This one is not, and nothing became of the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{WATCHES_PER_CLIENT_MAX} keys are watched, and that is the most")]
@@ -81,16 +69,5 @@ impl SaidWatches {
             self.ended.pop_front();
         }
         self.ended.push_back(sequence);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn whoever_reads_json_finds_how_watches_end_by_the_names_they_have() {
-        let ends = [WatchEnd::Cancelled, WatchEnd::ContactLost, WatchEnd::NotUnderstood];
-        assert_eq!(ends.map(WatchEnd::word), ["interrupted", "contact_lost", "not_understood"]);
     }
 }
