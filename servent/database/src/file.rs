@@ -106,12 +106,11 @@ fn is_at(file: &File, path: &Path) -> io::Result<bool> {
 }
 
 /// What is there, to be read by whoever does not mind that others write to it.
-pub(crate) fn open_to_look(path: &Path) -> Result<(File, Arc<dyn Storage>), OpenError> {
+pub(crate) fn open_to_look(path: &Path) -> Result<Arc<dyn Storage>, OpenError> {
     check_kind(&fs::metadata(path)?)?;
     let file = options().open(path)?;
     check_kind(&file.metadata()?)?;
-    let storage = Arc::new(FileStorage(file.try_clone()?));
-    Ok((file, storage))
+    Ok(Arc::new(FileStorage(file)))
 }
 
 impl DatabasePlace for FilePlace {

@@ -25,6 +25,7 @@
 // What lies in bytes of others is asked for and not taken.
 #![warn(clippy::indexing_slicing)]
 
+mod copied;
 mod file;
 mod guard;
 mod layered;

@@ -2,21 +2,20 @@
 //!
 //! redb repairs as it verifies: here it does so in memory.
 
-use std::fs::File;
-use std::os::unix::fs::MetadataExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
 use common::written::WrittenData;
 
+use crate::copied::Copying;
 use crate::guard::{FirstFailure, Guard};
 use crate::layered::Layered;
 use crate::storage::{OpenError, Storage};
 use crate::{CACHE_BYTES, file, tables};
 
-/// Whoever looks while a servent writes looks again.
-const LOOKS_MAX: usize = 20;
+/// Whoever looks while a servent writes looks again where what was copied is not whole.
+const LOOKS_MAX: usize = 8;
 
 /// What a database holds.
 #[derive(Debug, PartialEq, Eq)]
@@ -33,25 +32,22 @@ pub struct LookedInto {
 
 /// Looks at a database in a file, also while a servent uses it. Where there is none, or it is empty, that is an error.
 pub fn look_at(path: &Path) -> Result<LookedInto, OpenError> {
-    let mut looks = 0;
-    loop {
-        looks += 1;
-        let (file, storage) = file::open_to_look(path)?;
-        let before = version(&file)?;
-        let look = look_into(&storage);
-        if version(&file)? == before {
-            return look;
-        }
-        if looks == LOOKS_MAX {
-            return Err(OpenError::Busy);
-        }
-    }
+    look_beside_others(file::open_to_look(path)?)
 }
 
-/// What changes when a file is written to.
-fn version(file: &File) -> std::io::Result<(u64, i64, i64)> {
-    let metadata = file.metadata()?;
-    Ok((metadata.len(), metadata.mtime(), metadata.mtime_nsec()))
+/// Looks into a copy of what others may write to. Where they did, it is as one that was not closed.
+pub(crate) fn look_beside_others(storage: Arc<dyn Storage>) -> Result<LookedInto, OpenError> {
+    let mut copying = Copying::begin(storage)?;
+    for _ in 0..LOOKS_MAX {
+        match look_into(&copying.copy()) {
+            Ok(look) => return Ok(LookedInto { is_closed: look.is_closed && !copying.is_mixed(), ..look }),
+            Err(error @ (OpenError::Io(_) | OpenError::NoMemory(_))) => return Err(error),
+            // What is there is what was looked into.
+            Err(error) if !copying.renew()? => return Err(error),
+            Err(_) => {}
+        }
+    }
+    Err(OpenError::Busy)
 }
 
 pub(crate) fn look_into(storage: &Arc<dyn Storage>) -> Result<LookedInto, OpenError> {

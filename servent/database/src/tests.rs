@@ -3,6 +3,7 @@
 
 #![expect(clippy::cast_possible_truncation, reason = "what is in memory here is small")]
 
+mod beside;
 mod damage;
 mod faults;
 mod files;
