@@ -50,8 +50,9 @@ pub(crate) struct FilePlace {
 }
 
 impl FilePlace {
-    pub(crate) fn at(path: &Path) -> FilePlace {
-        FilePlace { path: target_of(path), beside: beside(path) }
+    pub(crate) fn at(path: &Path) -> Result<FilePlace, OpenError> {
+        check_link(path)?;
+        Ok(FilePlace { path: target_of(path), beside: beside(path) })
     }
 
     fn directory(&self) -> &Path {
@@ -62,6 +63,17 @@ impl FilePlace {
 /// Where it is a link, what it leads to is the file.
 fn target_of(path: &Path) -> PathBuf {
     fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// A link that leads nowhere is not replaced by a database: what it led to may be on a disk that is not there just now.
+fn check_link(path: &Path) -> Result<(), OpenError> {
+    let is_nowhere = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+    match fs::read_link(path) {
+        Ok(to) if fs::metadata(path).is_err_and(|error| is_nowhere(&error)) => {
+            Err(OpenError::LeadsNowhere { link: path.to_owned(), to })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The file that is made beside a database, and renamed.
@@ -107,6 +119,7 @@ fn is_at(file: &File, path: &Path) -> io::Result<bool> {
 
 /// What is there, to be read by whoever does not mind that others write to it.
 pub(crate) fn open_to_look(path: &Path) -> Result<Arc<dyn Storage>, OpenError> {
+    check_link(path)?;
     check_kind(&fs::metadata(path)?)?;
     let file = options().open(path)?;
     check_kind(&file.metadata()?)?;

@@ -113,7 +113,7 @@ struct Handle {
 
 /// Opens what is in a file, or makes it.
 pub fn open(path: &Path) -> Result<OpenedDatabase, OpenError> {
-    open_at(&FilePlace::at(path))
+    open_at(&FilePlace::at(path)?)
 }
 
 /// Opens what is in a place, or makes it.

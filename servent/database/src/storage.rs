@@ -4,7 +4,11 @@
 
 use std::fmt::Debug;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 use std::sync::Arc;
+
+use common::text::Escaped;
 
 /// Bytes that may be lost until they are synced.
 pub trait Storage: Debug + Send + Sync {
@@ -67,6 +71,14 @@ pub enum OpenError {
     /// It is not what was written.
     #[error("it is damaged: {0}")]
     Damaged(String),
+    /// There is a link, and nothing behind it.
+    #[error("`{}` leads to `{}`, which is not there", Escaped::new(link.as_os_str().as_bytes()), Escaped::new(to.as_os_str().as_bytes()))]
+    LeadsNowhere {
+        /// The link.
+        link: PathBuf,
+        /// What it says.
+        to: PathBuf,
+    },
     /// It holds more than a servent keeps.
     #[error("it holds more than a servent keeps: {0}")]
     TooMuch(String),

@@ -93,3 +93,16 @@ fn whoever_only_reads_leaves_a_database_as_it_was() {
     look_at(&path).unwrap();
     assert!(fs::read(&path).unwrap() == place.bytes());
 }
+
+/// What it leads to may be on a disk that is not there just now.
+#[test]
+fn a_link_that_leads_nowhere_is_left_as_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let link = directory.path().join("l.db");
+    symlink("../gone/real.db", &link).unwrap();
+    let words = format!("`{}` leads to `../gone/real.db`, which is not there", link.display());
+    assert_eq!(open(&link).unwrap_err().to_string(), words);
+    assert_eq!(look_at(&link).unwrap_err().to_string(), words);
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+}
