@@ -16,6 +16,9 @@ use crate::storage::{Current, DatabasePlace, OpenError, Storage};
 /// Somebody who replaces a file is done at once: whoever finds another one each time looks at something else.
 const REPLACED_MAX: usize = 8;
 
+/// What a file of redb begins with; zeros where it was not told yet that it is one.
+const MAGIC: [u8; 9] = *b"redb\x1a\x0a\xa9\x0d\x0a";
+
 /// A file as it lies on a disk, locked for as long as it is open.
 #[derive(Debug)]
 pub(crate) struct FileStorage(File);
@@ -117,6 +120,19 @@ fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     }
 }
 
+/// What a killed start has left is written over. Anything else is somebody's who has never heard of this servent.
+fn check_ours(file: &File, path: &Path) -> Result<(), OpenError> {
+    let mut begin = [0; MAGIC.len()];
+    let is_ours = match file.read_exact_at(&mut begin, 0) {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => file.metadata()?.len() == 0,
+        read => {
+            read?;
+            begin == MAGIC || begin == [0; MAGIC.len()]
+        }
+    };
+    if is_ours { Ok(()) } else { Err(OpenError::Taken(path.to_owned())) }
+}
+
 /// What is there, to be read by whoever does not mind that others write to it.
 pub(crate) fn open_to_look(path: &Path) -> Result<Arc<dyn Storage>, OpenError> {
     check_link(path)?;
@@ -169,6 +185,7 @@ impl DatabasePlace for FilePlace {
             if !is_at(&file, &self.beside)? {
                 continue;
             }
+            check_ours(&file, &self.beside)?;
             if let Some(permissions) = permissions {
                 file.set_permissions(permissions)?;
             } else if fs::metadata(&self.path).is_ok() {

@@ -79,6 +79,9 @@ pub enum OpenError {
         /// What it says.
         to: PathBuf,
     },
+    /// What it is written to before it is renamed is somebody else's.
+    #[error("`{}`, to which it is written before it is renamed, is there and no servent's: move it away", Escaped::new(.0.as_os_str().as_bytes()))]
+    Taken(PathBuf),
     /// It holds more than a servent keeps.
     #[error("it holds more than a servent keeps: {0}")]
     TooMuch(String),

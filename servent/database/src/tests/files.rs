@@ -54,13 +54,20 @@ fn a_database_that_was_written_anew_is_in_use_as_well() {
 fn what_a_killed_start_has_left_beside_is_no_trouble_and_what_one_is_making_is_left_to_it() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("north.db");
-    fs::write(beside(&path), "half of a database").unwrap();
+    let half = &with_history(false).0.bytes()[..5_000];
+    fs::write(beside(&path), half).unwrap();
     let other = fs::File::open(beside(&path)).unwrap();
     other.try_lock().unwrap();
     assert!(matches!(open(&path), Err(OpenError::InUse)));
-    assert_eq!(fs::read(beside(&path)).unwrap(), b"half of a database");
+    assert_eq!(fs::read(beside(&path)).unwrap(), half);
     drop(other);
     assert_eq!(open(&path).unwrap().start, StartKind::Made);
+    // Killed before it was said to be one, or before anything was there.
+    for left in [&[0; 5_000][..], b""] {
+        fs::remove_file(&path).unwrap();
+        fs::write(beside(&path), left).unwrap();
+        assert_eq!(open(&path).unwrap().start, StartKind::Made);
+    }
     assert!(!beside(&path).exists());
     fs::create_dir(beside(&path)).unwrap();
     assert_eq!(open(&path).unwrap().start, StartKind::AsLeft, "nobody needs it");
@@ -105,4 +112,26 @@ fn a_link_that_leads_nowhere_is_left_as_it_is() {
     assert_eq!(look_at(&link).unwrap_err().to_string(), words);
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
     assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+}
+
+#[test]
+fn what_somebody_else_has_beside_is_left_to_them() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("north.db");
+    let (place, states) = with_history(false);
+    for theirs in ["my novel", "novel"] {
+        fs::write(beside(&path), theirs).unwrap();
+        let refused = open(&path).unwrap_err().to_string();
+        assert!(
+            refused.contains("north.db.new`, to which it is written") && refused.ends_with(": move it away"),
+            "{refused}"
+        );
+        assert!(!path.exists());
+        fs::write(&path, place.bytes()).unwrap();
+        let opened = open(&path).unwrap();
+        assert_eq!((opened.start, Some(&opened.written)), (StartKind::NotClosed, states.last()));
+        assert_eq!(opened.read_only, Some(refused));
+        assert!(fs::read(beside(&path)).unwrap() == theirs.as_bytes() && fs::read(&path).unwrap() == place.bytes());
+        fs::remove_file(&path).unwrap();
+    }
 }
