@@ -5,7 +5,7 @@
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -133,6 +133,20 @@ fn check_ours(file: &File, path: &Path) -> Result<(), OpenError> {
     if is_ours { Ok(()) } else { Err(OpenError::Taken(path.to_owned())) }
 }
 
+/// Whoever starts a servent once as root can start it as its user afterwards. Where the system does not let it, it is the file
+/// of whoever writes it anew: that one may read it, or would not be here.
+fn keep_owner(file: &File, replaced: &fs::Metadata) -> io::Result<()> {
+    let own = file.metadata()?;
+    // The group first: whoever gives a file away may change nothing more of it.
+    if own.gid() != replaced.gid() {
+        let _ = fchown(file, None, Some(replaced.gid()));
+    }
+    if own.uid() != replaced.uid() {
+        let _ = fchown(file, Some(replaced.uid()), None);
+    }
+    Ok(())
+}
+
 /// What is there, to be read by whoever does not mind that others write to it.
 pub(crate) fn open_to_look(path: &Path) -> Result<Arc<dyn Storage>, OpenError> {
     check_link(path)?;
@@ -173,7 +187,7 @@ impl DatabasePlace for FilePlace {
     }
 
     fn beside(&self) -> Result<Arc<dyn Storage>, OpenError> {
-        let permissions = fs::metadata(&self.path).ok().map(|metadata| metadata.permissions());
+        let replaced = fs::metadata(&self.path).ok();
         for _ in 0..REPLACED_MAX {
             let mut options = options();
             // What somebody who was killed left there is taken, and what somebody is just making is not.
@@ -186,8 +200,9 @@ impl DatabasePlace for FilePlace {
                 continue;
             }
             check_ours(&file, &self.beside)?;
-            if let Some(permissions) = permissions {
-                file.set_permissions(permissions)?;
+            if let Some(replaced) = &replaced {
+                keep_owner(&file, replaced)?;
+                file.set_permissions(replaced.permissions())?;
             } else if fs::metadata(&self.path).is_ok() {
                 // Somebody was faster.
                 return Err(OpenError::InUse);

@@ -1,7 +1,7 @@
 //! Databases in files.
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 
 use super::*;
 
@@ -134,4 +134,20 @@ fn what_somebody_else_has_beside_is_left_to_them() {
         assert!(fs::read(beside(&path)).unwrap() == theirs.as_bytes() && fs::read(&path).unwrap() == place.bytes());
         fs::remove_file(&path).unwrap();
     }
+}
+
+/// Who runs this may not be allowed to give files away: then there is nothing but the mode to keep.
+#[test]
+fn what_is_written_anew_keeps_its_mode_and_whose_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("north.db");
+    fs::write(&path, with_history(false).0.bytes()).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+    let _ = chown(&path, Some(12_345), Some(23_456));
+    let of = |metadata: fs::Metadata| (metadata.uid(), metadata.gid(), metadata.mode() & 0o777, metadata.ino());
+    let (uid, gid, mode, number) = of(fs::metadata(&path).unwrap());
+    assert_eq!(open(&path).unwrap().start, StartKind::NotClosed);
+    let (new_uid, new_gid, new_mode, new_number) = of(fs::metadata(&path).unwrap());
+    assert_eq!((new_uid, new_gid, new_mode), (uid, gid, mode));
+    assert_ne!(new_number, number);
 }
