@@ -104,7 +104,8 @@ pub(crate) fn look_at(options: &Options) -> anyhow::Result<Vec<(&'static str, St
     let cache = options.cache.as_deref().map(hashes_file::look_at_cache).transpose()?;
     let (files_count, bytes_count, left_out) =
         count(&root).with_context(|| format!("cannot look through {}", shown(path)))?;
-    let mut said = format!("{}: {}, {}", shown(path), counted(files_count, "file"), bytes(bytes_count));
+    let what = only_published(options.published_only);
+    let mut said = format!("{what}{}: {}, {}", shown(path), counted(files_count, "file"), bytes(bytes_count));
     if !left_out.is_empty() {
         // Into a `String` nothing fails.
         let _ = write!(said, "; not shared: {left_out}");

@@ -63,10 +63,22 @@ pub(crate) fn open(path: &Path) -> anyhow::Result<OpenedStore> {
         StartKind::NotCompacted(reason) => log::warn!("database {name} stays as large as it is: {reason}"),
     }
     if let Some(reason) = &read_only {
-        log::error!("database {name} cannot be written to: it is served, and takes no more: {reason}");
+        let advice = advice(path, reason);
+        log::error!("database {name} cannot be written to: it is served, and takes no more: {reason}{advice}");
     }
     let file = StoreFile { path: path.to_owned(), database: Arc::new(Mutex::new(Some(database))) };
     Ok(OpenedStore { file, written: Arc::new(written), is_read_only: read_only.is_some() })
+}
+
+/// What to do where a database cannot be written to, behind the reason.
+fn advice(path: &Path, reason: &str) -> String {
+    // Who says so has said what to do.
+    if reason.ends_with("move it away") {
+        return ", and start it again".to_owned();
+    }
+    let beside = database::beside(path);
+    let directory = beside.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    format!("; make room, or allow writing to {}, and start it again", ShownStore(directory))
 }
 
 impl StoreFile {
@@ -128,7 +140,7 @@ impl fmt::Display for Origins {
         let Origins { written, data, hidden, deleted } = self;
         let (of_data, of_store) = (counted(*data, "key"), counted(*written, "key"));
         let (hidden, deleted) = (grouped(*hidden), grouped(*deleted));
-        write!(f, "{of_data} of the data ({hidden} hidden), {of_store} of the store ({deleted} deleted)")
+        write!(f, "{of_data} of the data ({hidden} more hidden), {of_store} of the store ({deleted} more deleted)")
     }
 }
 
@@ -137,31 +149,36 @@ pub(crate) fn announce(data: &DataSource, path: &Path, origins: &Origins) {
     let Origins { data: of_data, written, hidden, .. } = origins;
     let name = ShownStore(path);
     let DataSource::File(_) = data else { return log::info!("serving {} of {name}", counted(*written, "key")) };
-    let hidden = if *hidden == 0 { String::new() } else { format!(" ({} hidden)", grouped(*hidden)) };
+    let hidden = if *hidden == 0 { String::new() } else { format!(" ({} more hidden)", grouped(*hidden)) };
     log::info!("serving {} of {data}{hidden} and {} of {name}", counted(*of_data, "key"), grouped(*written));
 }
 
-/// What a check finds: what was written, and what is said of it.
+/// What a check finds: what was written, and what is said of it. What a start would refuse is an error.
 pub(crate) fn look_at(path: &Path) -> anyhow::Result<(WrittenData, String)> {
     let name = ShownStore(path);
-    let is_missing =
-        |error: &OpenError| matches!(error, OpenError::Io(error) if error.kind() == std::io::ErrorKind::NotFound);
-    let look = match database::look_at(path) {
-        Err(error) if is_missing(&error) => {
-            let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            if !std::fs::metadata(directory).is_ok_and(|directory| directory.is_dir()) {
-                return Err(error).with_context(|| format!("cannot make database {name}"));
-            }
-            return Ok((WrittenData::default(), format!("{name}: not there yet")));
-        }
-        Err(_) if std::fs::metadata(path).is_ok_and(|file| file.is_file() && file.len() == 0) => {
-            return Ok((WrittenData::default(), format!("{name}: empty, it is made at the start")));
-        }
-        look => look.with_context(|| format!("cannot use database {name}"))?,
+    let made = |said: &str| {
+        database::could_write_anew(path).with_context(|| format!("cannot make database {name}"))?;
+        Ok((WrittenData::default(), format!("{name}: {said}")))
     };
-    let unclosed = if look.is_closed { "" } else { "; in use, or not closed" };
+    let could_write = match database::could_write_to(path) {
+        Err(OpenError::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => return made("not there yet"),
+        could_write => could_write.with_context(|| format!("cannot use database {name}"))?,
+    };
+    if could_write.is_ok() && std::fs::metadata(path).is_ok_and(|file| file.len() == 0) {
+        return made("empty, it is made at the start");
+    }
+    let look = database::look_at(path).with_context(|| format!("cannot use database {name}"))?;
     let published = counted(look.written.published_count(), "file");
-    let said = format!("{name}: {}, {published} published{unclosed}", counted(look.bytes_count, "byte"));
+    let mut said = format!("{name}: {}, {published} published", counted(look.bytes_count, "byte"));
+    let mut trouble = could_write.err();
+    if !look.is_closed {
+        said += "; in use, or not closed";
+        trouble = trouble.or_else(|| database::could_write_anew(path).err().map(|error| error.to_string()));
+    }
+    if let Some(reason) = trouble {
+        let advice = advice(path, &reason);
+        said += &format!("; a start could not write to it, would serve it and take no more: {reason}{advice}");
+    }
     Ok((look.written, said))
 }
 

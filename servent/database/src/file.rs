@@ -9,7 +9,7 @@ use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::OFlags;
+use rustix::fs::{Access, AtFlags, CWD, OFlags, accessat};
 
 use crate::storage::{Current, DatabasePlace, OpenError, Storage};
 
@@ -156,6 +156,47 @@ pub(crate) fn open_to_look(path: &Path) -> Result<Arc<dyn Storage>, OpenError> {
     Ok(Arc::new(FileStorage(file)))
 }
 
+/// What is there, to be written to. Why it cannot be, where it can only be read.
+fn open_to_write(path: &Path) -> Result<(File, Option<String>), OpenError> {
+    let (file, read_only) = match options().write(true).open(path) {
+        // Such as a disk becomes that has failed.
+        Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => {
+            (options().open(path)?, Some(error.to_string()))
+        }
+        file => (file?, None),
+    };
+    let metadata = file.metadata()?;
+    check_kind(&metadata)?;
+    // Also for root, whom no mode keeps from it.
+    if metadata.permissions().readonly() {
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "it is read only").into());
+    }
+    Ok((file, read_only))
+}
+
+/// Whether a start could write to what is there; an error where it would refuse to. Nothing is changed.
+pub fn could_write_to(path: &Path) -> Result<Result<(), String>, OpenError> {
+    check_link(path)?;
+    check_kind(&fs::metadata(path)?)?;
+    let (_, read_only) = open_to_write(path)?;
+    Ok(read_only.map_or(Ok(()), Err))
+}
+
+/// Whether a start could write a database beside and rename it, as far as that can be told without doing it.
+pub fn could_write_anew(path: &Path) -> Result<(), OpenError> {
+    let place = FilePlace::at(path)?;
+    accessat(CWD, place.directory(), Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS).map_err(io::Error::from)?;
+    let flags = OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::NOFOLLOW;
+    match options().write(true).custom_flags(flags.bits().cast_signed()).open(&place.beside) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        file => {
+            let file = file?;
+            check_kind(&file.metadata()?)?;
+            check_ours(&file, &place.beside)
+        }
+    }
+}
+
 impl DatabasePlace for FilePlace {
     fn current(&self) -> Result<Option<Current>, OpenError> {
         for _ in 0..REPLACED_MAX {
@@ -165,19 +206,7 @@ impl DatabasePlace for FilePlace {
             };
             // Before it is opened, because opening a device may do something, and after, because it may be another by then.
             check_kind(&metadata)?;
-            let (file, read_only) = match options().write(true).open(&self.path) {
-                // Such as a disk becomes that has failed.
-                Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => {
-                    (options().open(&self.path)?, Some(error.to_string()))
-                }
-                file => (file?, None),
-            };
-            let metadata = file.metadata()?;
-            check_kind(&metadata)?;
-            // Also for root, whom no mode keeps from it.
-            if metadata.permissions().readonly() {
-                return Err(io::Error::new(io::ErrorKind::PermissionDenied, "it is read only").into());
-            }
+            let (file, read_only) = open_to_write(&self.path)?;
             lock(&file)?;
             if is_at(&file, &self.path)? {
                 return Ok(Some(Current { storage: Arc::new(FileStorage(file)), read_only }));

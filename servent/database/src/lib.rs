@@ -45,7 +45,7 @@ use std::sync::Arc;
 use common::disk::CommitFailure;
 use common::written::{StoreChange, WrittenData};
 
-pub use file::beside;
+pub use file::{beside, could_write_anew, could_write_to};
 pub use look::{LookedInto, look_at};
 pub use storage::{Current, DatabasePlace, OpenError, Storage};
 

@@ -138,7 +138,7 @@ fn what_is_written_is_answered_and_is_there_at_the_next_start() {
     }
     let said = ended(servent);
     assert!(!said.contains("not closed"), "{said}");
-    assert!(said.contains(&format!("serving 0 keys of {} (2 hidden) and 2 of {database}", data.path())), "{said}");
+    assert!(said.contains(&format!("serving 0 keys of {} (2 more hidden) and 2 of {database}", data.path())), "{said}");
     // Without it there is nothing above the data, and nobody writes.
     let servent = Process::serve(&[data.path()]);
     let mut writer = Writer::at(servent.address);
@@ -157,7 +157,7 @@ fn a_check_says_what_comes_from_where_and_changes_nothing() {
         let lines = page.lines().filter(|line| line.starts_with("store ") || line.starts_with("serving "));
         lines.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect::<Vec<String>>()
     };
-    let nothing = "serving 3 keys of the data (0 hidden), 0 keys of the store (0 deleted)";
+    let nothing = "serving 3 keys of the data (0 more hidden), 0 keys of the store (0 more deleted)";
     assert_eq!(check(), [format!("store {database}: not there yet"), nothing.to_owned()]);
     fs::write(&database, "").unwrap();
     assert_eq!(check(), [format!("store {database}: empty, it is made at the start"), nothing.to_owned()]);
@@ -167,7 +167,7 @@ fn a_check_says_what_comes_from_where_and_changes_nothing() {
     writer.put("tea", "black");
     writer.put("coffee", "strong");
     writer.delete("mate");
-    let serving = "serving 1 key of the data (2 hidden), 2 keys of the store (1 deleted)";
+    let serving = "serving 1 key of the data (2 more hidden), 2 keys of the store (1 more deleted)";
     let beside = check();
     assert!(beside[0].ends_with("0 files published; in use, or not closed"), "{beside:?}");
     assert_eq!(beside[1], serving);
@@ -225,10 +225,57 @@ fn a_database_that_is_read_only_is_refused_by_whoever_would_write_to_it() {
     place.keep(&[(b"tea", b"green")]);
     let path = place.database();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o444)).unwrap();
-    let output = run(&["0", "-", "--store", &path]);
-    assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).contains(&format!("cannot use database {path}: ")), "{}", stderr(&output));
+    let is_refused = || {
+        for arguments in [&["0", "-", "--store", &path][..], &["0", "-", "--store", &path, "--check"]] {
+            let output = run(arguments);
+            assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(1), ""), "{arguments:?}");
+            assert!(stderr(&output).contains(&format!("cannot use database {path}: ")), "{}", stderr(&output));
+        }
+    };
+    is_refused();
     assert_eq!(place.exported(), b"tea green\n");
+    // Also where there is nothing in it.
+    fs::remove_file(&path).unwrap();
+    fs::write(&path, "").unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o400)).unwrap();
+    is_refused();
+}
+
+/// What somebody else has where it is written to before it is renamed stays, and it is said what to do.
+#[test]
+fn what_cannot_be_made_or_written_anew_is_told_by_a_check_too() {
+    let place = StorePlace::new();
+    let (path, theirs) = (place.database(), place.at("north.db.new"));
+    fs::write(&theirs, "my novel").unwrap();
+    refused_to_serve(&path, "is there and no servent's: move it away\n");
+    fs::remove_file(&theirs).unwrap();
+    let mut servent = place.serve("-");
+    Writer::at(servent.address).put("tea", "green");
+    servent.signal(Signal::KILL);
+    servent.wait();
+    fs::write(&theirs, "my novel").unwrap();
+    let output = run(&["0", "-", "--store", &path, "--check"]);
+    let reason = format!(
+        "`{theirs}`, to which it is written before it is renamed, is there and no servent's: move it away, and start it again"
+    );
+    let words =
+        format!("in use, or not closed; a start could not write to it, would serve it and take no more: {reason}\n");
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(stdout(&output).contains(&words), "{}", stdout(&output));
+    let said = ended(place.serve("-"));
+    assert!(said.contains(&format!("it is served, and takes no more: {reason}")), "{said}");
+    assert_eq!(fs::read(&theirs).unwrap(), b"my novel");
+    let link = place.at("link.db");
+    std::os::unix::fs::symlink("gone/real.db", &link).unwrap();
+    refused_to_serve(&link, &format!("`{link}` leads to `gone/real.db`, which is not there\n"));
+}
+
+fn refused_to_serve(path: &str, words: &str) {
+    for arguments in [&["0", "-", "--store", path][..], &["0", "-", "--store", path, "--check"]] {
+        let output = run(arguments);
+        assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(1), ""), "{arguments:?}");
+        assert!(stderr(&output).ends_with(words), "{}", stderr(&output));
+    }
 }
 
 #[test]
@@ -286,6 +333,8 @@ fn what_is_published_is_kept_with_its_description() {
     ended(servent);
     let check = run(&[&["0"], &arguments[..], &["--check"]].concat());
     assert!(stdout(&check).contains("bytes, 1 file published\n"), "{}", stdout(&check));
+    let only = format!("share      only what is published of {share}: 1 file, 4 bytes\n");
+    assert!(stdout(&check).contains(&only), "{}", stdout(&check));
     let mut servent = Process::serve(&arguments);
     servent.wait_for_log("] sharing ", 1);
     assert_eq!(Writer::at(servent.address).write(publish), WriteOutcome::Present);

@@ -54,6 +54,8 @@ fn what_was_not_closed_and_cannot_be_written_anew_is_served_and_takes_no_more() 
     assert_eq!(writer.put("tea", "red"), WriteOutcome::Refused(WriteRefusal::DiskFailed));
     let said = ended(servent);
     assert!(said.contains("cannot be written to: it is served, and takes no more: "), "{said}");
+    let advice = format!("; make room, or allow writing to {}, and start it again", place.at("").trim_end_matches('/'));
+    assert!(said.contains(&advice), "{said}");
     assert_eq!(fs::read(place.database()).unwrap(), before);
     place.keep(&[(b"mate", b"bitter")]);
     assert_eq!(place.exported(), b"mate bitter\ntea green\n");
