@@ -22,6 +22,29 @@ use crate::same_file::{is_beneath, is_same_file};
 use crate::share::NAMES_IN_CACHE;
 use crate::{events_file, members_file};
 
+/// What a servent is told is nothing to whoever only prints a database.
+const NOT_BESIDE_EXPORT: [&str; 19] = [
+    "listen",
+    "data",
+    "neighbors",
+    "ttl",
+    "advertise",
+    "forward_once",
+    "tp3",
+    "tp3_answers",
+    "members",
+    "events",
+    "share",
+    "never",
+    "cache",
+    "share_to",
+    "share_rate",
+    "store",
+    "published_only",
+    "check",
+    "with_parent",
+];
+
 /// A servent: serves a key-value file to the overlay it is part of, and passes on what others ask.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "servent", version, max_term_width = 100)]
@@ -109,8 +132,9 @@ pub struct Options {
     #[arg(long, requires_all = ["share", "store"])]
     pub published_only: bool,
 
-    /// Print what is in this database as a key-value file, and exit: 1 where something is left out, which no line can hold
-    #[arg(long, value_name = "FILE", exclusive = true)]
+    /// Print what is in this database as a key-value file, and exit: 1 where a key is left out that no line can hold.
+    /// What was deleted or published is counted on stderr
+    #[arg(long, value_name = "FILE", conflicts_with_all = NOT_BESIDE_EXPORT)]
     pub export: Option<PathBuf>,
 
     /// Read data, members and options, see whether events could be written, look through what would be shared, print what
@@ -381,6 +405,24 @@ mod tests {
             checked += 1;
         }
         assert!(checked > 4, "{checked}");
+    }
+
+    #[test]
+    fn beside_export_is_only_how_much_is_logged() {
+        let command = Options::command();
+        let others = command.get_arguments().map(|argument| argument.get_id().as_str());
+        let others: Vec<_> = others.filter(|id| !["export", "more", "less", "help", "version"].contains(id)).collect();
+        assert_eq!(others, NOT_BESIDE_EXPORT);
+        for (line, fine) in [
+            ("servent --export north.db", true),
+            ("servent -q --export north.db", true),
+            ("servent --export north.db -vv", true),
+            ("servent --export north.db 9000 -", false),
+            ("servent --export north.db --check", false),
+            ("servent --export north.db --ttl 3", false),
+        ] {
+            assert_eq!(Options::try_parse_from(line.split(' ')).is_ok(), fine, "{line}");
+        }
     }
 
     #[test]

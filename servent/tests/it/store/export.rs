@@ -82,4 +82,8 @@ fn what_was_deleted_or_published_is_told_and_nothing_is_left_out() {
     let output = run(&["--export", &place.database()]);
     assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(0), "mate bitter\n"));
     assert!(stderr(&output).contains("1 key deleted, which no line can say"), "{}", stderr(&output));
+    let output = run(&["-qq", "--export", &place.database()]);
+    assert_eq!((stdout(&output).as_str(), stderr(&output).as_str()), ("mate bitter\n", ""));
+    let output = run(&["--export", &place.database(), "-v"]);
+    assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(0), "mate bitter\n"));
 }
