@@ -123,7 +123,7 @@ pub struct Options {
     #[arg(long, value_name = "BYTES", requires = "share", value_parser = parse_rate)]
     pub share_rate: Option<u64>,
 
-    /// Keep what clients of this machine write in this database: it is made if it is not there, of one servent alone, and what
+    /// Keep what clients on a loopback address write in this database: it is made if it is not there, of one servent alone, and what
     /// is in it hides what the data says. Without it nothing can be written
     #[arg(long, value_name = "FILE")]
     pub store: Option<PathBuf>,

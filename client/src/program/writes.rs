@@ -3,7 +3,7 @@
 //!
 //! Keys, values and names are of users or strangers, and go through `Escaped`, or JSON's own escapes.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use common::text::Escaped;
@@ -106,11 +106,14 @@ pub(crate) fn line(change: &Change, outcome: WriteOutcome, from: SocketAddr, ela
 }
 
 /// What is said where nothing was kept, or it is not known whether something was. Where the contact has no room for what is to
-/// be said it takes no writes from this client, and this is why: from its own host it takes all, if it keeps any.
-pub(crate) fn complaint(change: &Change, end: WriteEnd, own_ip: IpAddr) -> Option<String> {
+/// be said it takes no writes from this client; whether it takes any from others it does not say.
+pub(crate) fn complaint(change: &Change, end: WriteEnd, own_ip: IpAddr, contact: SocketAddr) -> Option<String> {
     let refusal = match end {
         WriteEnd::Told(WriteOutcome::Refused(refusal)) => refusal,
-        WriteEnd::NotAccepted => refusal_of_long_frames(own_ip),
+        WriteEnd::NotAccepted => {
+            let hint = hint_of_own_host(own_ip, contact);
+            return Some(format!("this servent takes no writes, or none from {own_ip}{hint}"));
+        }
         WriteEnd::Silence | WriteEnd::ContactLost | WriteEnd::Cancelled => {
             return Some(format!("unknown: it may be {}", perhaps(change)));
         }
@@ -119,7 +122,9 @@ pub(crate) fn complaint(change: &Change, end: WriteEnd, own_ip: IpAddr) -> Optio
     };
     Some(match refusal {
         WriteRefusal::NoStore => "this servent takes no writes (it was started without --store)".to_owned(),
-        WriteRefusal::NotFromHere => format!("this servent takes no writes from {own_ip}"),
+        WriteRefusal::NotFromHere => {
+            format!("this servent takes no writes from {own_ip}{}", hint_of_own_host(own_ip, contact))
+        }
         WriteRefusal::StoreFull => "its store is full: it keeps as many keys or as many bytes as it may".to_owned(),
         WriteRefusal::DiskFull => "its disk is full".to_owned(),
         WriteRefusal::DiskFailed => "its disk failed: it serves what it has and takes no more".to_owned(),
@@ -128,17 +133,14 @@ pub(crate) fn complaint(change: &Change, end: WriteEnd, own_ip: IpAddr) -> Optio
     })
 }
 
-/// How a write ended, in one word for programs.
-pub(crate) fn word(end: WriteEnd, own_ip: IpAddr) -> &'static str {
-    match end {
-        WriteEnd::NotAccepted => refusal_of_long_frames(own_ip).word(),
-        end => end.word(),
+/// How a client on the host of its contact gets to be one that may write, where it is not.
+fn hint_of_own_host(own_ip: IpAddr, contact: SocketAddr) -> String {
+    if own_ip != contact.ip() || own_ip.is_loopback() {
+        return String::new();
     }
-}
-
-/// Why a contact has no room for a long frame of this client.
-fn refusal_of_long_frames(own_ip: IpAddr) -> WriteRefusal {
-    if own_ip.is_loopback() { WriteRefusal::NoStore } else { WriteRefusal::NotFromHere }
+    let loopback: IpAddr = if contact.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() };
+    let contact = SocketAddr::new(loopback, contact.port());
+    format!(": start one with a loopback address as its contact, such as client {contact}")
 }
 
 /// What may have become of what was asked.
@@ -200,7 +202,8 @@ mod tests {
     #[test]
     fn whoever_is_refused_is_told_why_and_that_nobody_knows_where_nobody_does() {
         let [put, del, publish, unpublish] = &changes();
-        let said = |change, end, own_ip: &str| complaint(change, end, own_ip.parse().unwrap());
+        let contact = SocketAddr::from(([192, 0, 2, 1], 9001));
+        let said = |change, end, own_ip: &str| complaint(change, end, own_ip.parse().unwrap(), contact);
         let refused = |refusal| said(put, WriteEnd::Told(WriteOutcome::Refused(refusal)), "192.0.2.7");
         let reasons = WriteRefusal::ALL.map(|refusal| refused(refusal).unwrap());
         assert_eq!(
@@ -215,8 +218,17 @@ mod tests {
                 "this servent is busy: too much waits for its disk; try again later",
             ]
         );
-        assert_eq!(said(put, WriteEnd::NotAccepted, "::1").unwrap(), reasons[0]);
-        assert_eq!(said(put, WriteEnd::NotAccepted, "192.0.2.7").unwrap(), reasons[1]);
+        let hint = ": start one with a loopback address as its contact, such as client 127.0.0.1:9001";
+        let not_from_here = WriteEnd::Told(WriteOutcome::Refused(WriteRefusal::NotFromHere));
+        for (end, own_ip, expected) in [
+            (not_from_here, "192.0.2.1", format!("this servent takes no writes from 192.0.2.1{hint}")),
+            (WriteEnd::NotAccepted, "192.0.2.1", format!("this servent takes no writes, or none from 192.0.2.1{hint}")),
+            (WriteEnd::NotAccepted, "192.0.2.7", "this servent takes no writes, or none from 192.0.2.7".to_owned()),
+        ] {
+            assert_eq!(said(put, end, own_ip).unwrap(), expected);
+        }
+        let (own, contact) = ("2001:db8::1".parse().unwrap(), "[2001:db8::1]:9001".parse().unwrap());
+        assert!(complaint(put, not_from_here, own, contact).unwrap().ends_with("such as client [::1]:9001"));
         for (end, change, expected) in [
             (WriteEnd::Silence, put, "unknown: it may be stored"),
             (WriteEnd::ContactLost, del, "unknown: it may be deleted"),
@@ -232,21 +244,19 @@ mod tests {
 
     #[test]
     fn json_of_a_write_names_what_came_of_it_in_one_word() {
-        let json = |subject, end, own_ip: &str| {
-            let outcome = word(end, own_ip.parse().unwrap());
-            let shown = WrittenShown { command: "put", subject, outcome, from: from(), elapsed: TOOK };
+        let json = |subject, end: WriteEnd| {
+            let shown = WrittenShown { command: "put", subject, outcome: end.word(), from: from(), elapsed: TOOK };
             serde_json::to_string(&json_written(&shown)).unwrap()
         };
         assert_eq!(
-            json(b"tea", WriteEnd::Told(WriteOutcome::Stored), "::1"),
+            json(b"tea", WriteEnd::Told(WriteOutcome::Stored)),
             r#"{"command":"put","key":"tea","outcome":"stored","from":"127.0.0.1:9001","ms":0.912}"#
         );
         assert_eq!(
-            json(b"\xff", WriteEnd::Silence, "::1"),
+            json(b"\xff", WriteEnd::Silence),
             r#"{"command":"put","key_base64":"/w==","outcome":"silence","from":"127.0.0.1:9001","ms":0.912}"#
         );
-        assert!(json(b"tea", WriteEnd::NotAccepted, "::1").contains(r#""outcome":"no_store""#));
-        assert!(json(b"tea", WriteEnd::NotAccepted, "192.0.2.7").contains(r#""outcome":"not_from_here""#));
+        assert!(json(b"tea", WriteEnd::NotAccepted).contains(r#""outcome":"not_accepted""#));
     }
 
     #[test]

@@ -15,8 +15,8 @@ use common::text::Escaped;
 use super::{Next, Repl, say};
 use crate::program::hint::not_understood;
 use crate::program::outcome::Outcome;
-use crate::program::writes::{WrittenShown, complaint, line, word};
-use crate::{AskError, Change, ClientError, Event, Key, QueryNumber, WatchEnd, WriteEnd};
+use crate::program::writes::{WrittenShown, complaint, line};
+use crate::{AskError, Change, ClientError, Event, Key, QueryNumber, WatchEnd, WriteEnd, WriteOutcome};
 
 impl<Out: Write, Side: Write> Repl<Out, Side> {
     /// Has the contact keep a change, and shows what came of that.
@@ -48,7 +48,7 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
         let shown = WrittenShown {
             command: change.command(),
             subject: change.subject(),
-            outcome: word(end, own_ip),
+            outcome: end.word(),
             from,
             elapsed: written.elapsed,
         };
@@ -57,7 +57,13 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
         if end == WriteEnd::NotUnderstood {
             say(format_args!("client: {}", not_understood(&self.place.contact)));
         }
-        complaint(change, end, own_ip).into_iter().for_each(|complaint| say(format_args!("client: {complaint}")));
+        if matches!((told, change), (Some(WriteOutcome::Absent), Change::Publish { .. }))
+            && !self.is_quiet
+            && !self.renderer.json
+        {
+            say("client: a file that is new is there once it was hashed: try again then");
+        }
+        complaint(change, end, own_ip, from).into_iter().for_each(|complaint| say(format_args!("client: {complaint}")));
         self.worsen(Outcome::of_write(end));
         Ok(match end {
             _ if self.is_lost && !self.attaches_again => Next::Lost,

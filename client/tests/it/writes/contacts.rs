@@ -21,12 +21,14 @@ fn whatever_comes_of_a_command_is_its_first_words_and_whether_it_is_an_answer_or
         ("publish 'a b' -d at dusk", WriteOutcome::Stored, "published a b at CONTACT in T\n", 0),
         ("publish a", WriteOutcome::Replaced, "replaced a at CONTACT in T\n", 0),
         ("publish a", WriteOutcome::Present, "already published: a at CONTACT\n", 1),
-        ("publish a", WriteOutcome::Absent, "no such file in the shared directory: a at CONTACT\n", 1),
         ("unpublish a", WriteOutcome::Deleted, "unpublished a at CONTACT in T\n", 0),
         ("unpublish a", WriteOutcome::Absent, "not published: a at CONTACT\n", 1),
     ] {
         assert_eq!(came_of(command, outcome).1, quiet(out, code), "{command}");
     }
+    let hint = "client: a file that is new is there once it was hashed: try again then\n";
+    let out = "no such file in the shared directory: a at CONTACT\n".to_owned();
+    assert_eq!(came_of("publish a", WriteOutcome::Absent).1, Run { out, log: hint.to_owned(), code: 1 });
     let (change, run) = came_of("put tea green", WriteOutcome::Refused(WriteRefusal::DiskFull));
     let Change::Put { key, value } = change else { panic!("{change:?}") };
     assert_eq!((key.as_bytes(), &*value), (&b"tea"[..], &b"green"[..]));

@@ -91,9 +91,15 @@ fn whoever_keeps_nothing_says_so_also_of_what_it_has_no_room_for() {
     let file = home.path().join("long");
     std::fs::write(&file, vec![b'v'; VALUE_BYTES_MAX]).unwrap();
     let servent = Servent::start(&["127.0.0.1:0", "-"]).unwrap();
-    for command in ["put tea green".to_owned(), format!("put tea @{}", file.display()), "del tea".to_owned()] {
+    let no_store = "this servent takes no writes (it was started without --store)";
+    let no_long = "this servent takes no writes, or none from 127.0.0.1";
+    for (command, said) in [
+        ("put tea green".to_owned(), no_store),
+        (format!("put tea @{}", file.display()), no_long),
+        ("del tea".to_owned(), no_store),
+    ] {
         let run = Client::run([&*servent.address().to_string(), "-c", &command], "");
-        let log = "client: this servent takes no writes (it was started without --store)\n".to_owned();
+        let log = format!("client: {said}\n");
         assert_eq!(run, Run { out: String::new(), log, code: 1 }, "{command}");
     }
 }
