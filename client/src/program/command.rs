@@ -95,12 +95,14 @@ M      shows the members: every servent the contact has
 hello  has the contact greet a servent, and shows what that
        changed, such as: hello 127.0.0.1:9003
 put    has the contact keep a value, such as: put tea green;
-       put tea @FILE takes it from a file, and a value that
-       begins with an @ is written with two
-del    has it keep none for a key, such as: del tea
-publish has it offer a file it shares, as what is said, if
-       anything is, such as: publish barra.mp4 -d at dusk
-unpublish takes that back, such as: unpublish barra.mp4
+       put tea @FILE takes it from a file, an empty one too;
+       a value that begins with an @ is written with two
+del    has the contact keep no value for a key, such as:
+       del tea
+publish has the contact offer a file it shares, described as
+       is said, such as: publish barra.mp4 -d at dusk
+unpublish has the contact publish a file no more, such as:
+       unpublish barra.mp4
 watch  shows what the contact has for keys, and each change
        until Ctrl-C, such as: watch kernel
 help   shows this, as a lone ? does; or what one command
@@ -171,11 +173,16 @@ impl Usage {
             Usage::Files => "ls [HOST:PORT] [--] [BEGINNING OF A NAME]\n",
             Usage::Members => "M [HOST:PORT]\n",
             Usage::Greet => "hello HOST:PORT\n",
-            Usage::Put => "put KEY [VALUE]\n       put KEY @FILE\n\nThe value is the rest of the line.\n",
-            Usage::Delete => "del [--] KEY\n",
-            Usage::Publish => "publish [--] NAME [-d TEXT]\n\nThe text is the rest of the line.\n",
+            Usage::Put => {
+                "put [--] KEY VALUE\n       put [--] KEY @FILE\n\nThe value is the rest of the line. A key with blanks or quotes is quoted. An empty value\n\
+                 is put from an empty file.\n"
+            }
+            Usage::Delete => "del [--] KEY\n\nA key with blanks or quotes is quoted.\n",
+            Usage::Publish => {
+                "publish [--] NAME [-d TEXT]\n\nThe text is the rest of the line. Without one it is what the data says of the file.\n"
+            }
             Usage::Unpublish => "unpublish [--] NAME\n",
-            Usage::Watch => "watch [--] KEY...\n",
+            Usage::Watch => "watch [--] KEY...\n\nA key with blanks or quotes is quoted.\n",
         };
         format!("Usage: {takes}\n{}", self.entry())
     }
@@ -245,21 +252,8 @@ impl Command {
             b":get" => quoted_words(rest(line, first))
                 .map_or_else(|error| Command::BadWords(error.to_string()), Command::GetFound),
             b"put" => read_put(rest(line, first)),
-            b"del" => match keys(words)[..] {
-                [key] => Key::new(key).map_or_else(Command::BadKey, |key| Command::Write(Change::Delete { key })),
-                [] => Command::BadWords("del takes a key, such as: del tea".to_owned()),
-                _ => Command::ManyWords,
-            },
-            b"watch" => match keys(words)[..] {
-                [] => Command::BadWords("watch takes keys, such as: watch kernel".to_owned()),
-                ref keys if keys.len() > WATCHES_PER_CLIENT_MAX => {
-                    Command::BadWords(format!("{} keys; {WATCHES_PER_CLIENT_MAX} are watched at the most", keys.len()))
-                }
-                ref keys => {
-                    let keys = keys.iter().map(|key| Key::new(key)).collect::<Result<_, _>>();
-                    keys.map_or_else(Command::BadKey, Command::Watch)
-                }
-            },
+            b"del" => operands(rest(line, first)).map_or_else(Command::BadWords, |keys| read_delete(&keys)),
+            b"watch" => operands(rest(line, first)).map_or_else(Command::BadWords, |keys| read_watch(&keys)),
             b"publish" => read_publish(rest(line, first)).map_or_else(Command::BadWords, Command::Write),
             b"unpublish" => read_unpublish(rest(line, first)).map_or_else(Command::BadWords, Command::Write),
             b"ls" => read_files(rest(line, first)).unwrap_or_else(Command::BadWords),
@@ -318,9 +312,11 @@ fn asked_usage<'a>(line: &[u8], first: &[u8], words: impl Iterator<Item = &'a [u
     let words = match usage {
         // A value, or what is said of a file, may be anything: it is asked for by the first word.
         Usage::Put | Usage::Publish => words.into_iter().take(1).collect(),
-        Usage::Members | Usage::Greet | Usage::Delete | Usage::Watch => words,
+        Usage::Members | Usage::Greet => words,
         // What is amiss with quotes is told where they are read.
-        Usage::Find | Usage::Get | Usage::Files | Usage::Unpublish => quoted_words(rest(line, first)).ok()?,
+        Usage::Find | Usage::Get | Usage::Files | Usage::Delete | Usage::Unpublish | Usage::Watch => {
+            quoted_words(rest(line, first)).ok()?
+        }
     };
     let mut options = words.iter().take_while(|word| *word != b"--");
     options.any(|word| word == b"-h" || word == b"--help").then_some(usage)
@@ -335,29 +331,54 @@ fn operands(line: &[u8]) -> Result<Vec<Vec<u8>>, String> {
     Ok(words)
 }
 
-/// The keys behind a command that takes no options, each a word without blanks, without the `--` before those that look like
-/// an option.
-fn keys<'a>(words: impl Iterator<Item = &'a [u8]>) -> Vec<&'a [u8]> {
-    let mut words: Vec<&[u8]> = words.collect();
-    if let Some(end) = words.iter().position(|word| *word == b"--") {
-        words.remove(end);
+/// The first word behind a command, without the `--` before one that looks like an option, and what is behind it.
+fn first_operand(line: &[u8]) -> Result<(Option<Vec<u8>>, &[u8]), String> {
+    let word = |line| first_quoted_word(line).map_err(|error| error.to_string());
+    match word(line)? {
+        (Some(end), rest) if end == b"--" => word(rest),
+        found => Ok(found),
     }
-    words
+}
+
+/// Which key is to have no value.
+fn read_delete(keys: &[Vec<u8>]) -> Command {
+    match keys {
+        [key] => Key::new(key).map_or_else(Command::BadKey, |key| Command::Write(Change::Delete { key })),
+        [] => Command::BadWords("del takes a key, such as: del tea".to_owned()),
+        _ => Command::BadWords("del takes one key; one with blanks is quoted".to_owned()),
+    }
+}
+
+/// Which keys are to be watched.
+fn read_watch(keys: &[Vec<u8>]) -> Command {
+    if keys.is_empty() {
+        return Command::BadWords("watch takes keys, such as: watch kernel".to_owned());
+    }
+    if keys.len() > WATCHES_PER_CLIENT_MAX {
+        return Command::BadWords(format!("{} keys; {WATCHES_PER_CLIENT_MAX} are watched at the most", keys.len()));
+    }
+    let keys = keys.iter().map(|key| Key::new(key)).collect::<Result<_, _>>();
+    keys.map_or_else(Command::BadKey, Command::Watch)
 }
 
 /// What is to be kept: a key, and a value as a data file has it, or where that is.
 fn read_put(line: &[u8]) -> Command {
-    let line = without_blanks(line);
-    let (key, value) =
-        line.split_at_checked(line.iter().take_while(|byte| !is_blank(byte)).count()).unwrap_or_default();
-    if key.is_empty() {
-        return Command::BadWords("put takes a key and a value, such as: put tea green".to_owned());
-    }
-    let key = match Key::new(key) {
+    let (key, value) = match first_operand(line) {
+        Ok((Some(key), value)) => (Key::new(&key), value),
+        Ok((None, _)) => return Command::BadWords("put takes a key and a value, such as: put tea green".to_owned()),
+        Err(fault) => return Command::BadWords(fault),
+    };
+    let key = match key {
         Ok(key) => key,
         Err(error) => return Command::BadKey(error),
     };
     match without_blanks(value) {
+        // Whoever has forgotten it would lose what there is.
+        b"" => {
+            let fault =
+                "put takes a value behind the key, such as: put tea green; an empty one is put from an empty @FILE";
+            Command::BadWords(fault.to_owned())
+        }
         b"@" => Command::BadWords("an @ with no file behind it; a value that begins with one has two".to_owned()),
         [b'@', value @ ..] if value.starts_with(b"@") => Command::Write(Change::Put { key, value: value.into() }),
         [b'@', file @ ..] => Command::PutFile { key, file: file.to_vec() },
@@ -378,12 +399,7 @@ fn without_blanks(line: &[u8]) -> &[u8] {
 
 /// Which file is to be published, and what is said of it.
 fn read_publish(line: &[u8]) -> Result<Change, String> {
-    let word = |line| first_quoted_word(line).map_err(|error| error.to_string());
-    let (mut first, mut rest) = word(line)?;
-    if first.as_deref() == Some(b"--") {
-        (first, rest) = word(rest)?;
-    }
-    let Some(name) = first else {
+    let (Some(name), rest) = first_operand(line)? else {
         return Err("publish takes the name of a file, such as: publish barra.mp4 -d at dusk".to_owned());
     };
     let text = match without_blanks(rest) {
@@ -661,11 +677,13 @@ mod tests {
             (&b"put tea green, 80 \xc2\xb0C"[..], put(b"tea", b"green, 80 \xc2\xb0C")),
             // As a line of a data file is read.
             (b"  put\ttea \t a\tb  c \t\r\n", put(b"tea", b"a\tb  c")),
-            (b"put tea", put(b"tea", b"")),
             (b"put t\xff \xfe\0'", put(b"t\xff", b"\xfe\0'")),
             (b"put tea brew -h", put(b"tea", b"brew -h")),
-            (b"put -- tea", put(b"--", b"tea")),
-            (b"put 'a b'", put(b"'a", b"b'")),
+            (b"put -- -h tea", put(b"-h", b"tea")),
+            (b"put -- -- tea", put(b"--", b"tea")),
+            (b"put 'a b' c", put(b"a b", b"c")),
+            (b"put \"a b\" 'c\" d'", put(b"a b", b"'c\" d'")),
+            (b"put it\\'s a\\b", put(b"it's", b"a\\b")),
             (b"put #1 # 2", put(b"#1", b"# 2")),
             (b"put @tea @@green", put(b"@tea", b"@green")),
             (b"put tea @@", put(b"tea", b"@")),
@@ -675,7 +693,7 @@ mod tests {
             (b"del tea", delete(b"tea")),
             (b"del -- -h", delete(b"-h")),
             (b"del -x", delete(b"-x")),
-            (b"del tea milk", Command::ManyWords),
+            (b"del \"a b\"", delete(b"a b")),
             (b"publish farol.mp4", publish(b"farol.mp4", b"")),
             (b"publish farol.mp4  -d  the  'lighthouse' -d \r\n", publish(b"farol.mp4", b"the  'lighthouse' -d")),
             (b"publish 'a b' -d\tat dusk -h", publish(b"a b", b"at dusk -h")),
@@ -686,6 +704,7 @@ mod tests {
             (b"unpublish -- 'a b'", unpublish(b"a b")),
             (b"watch kernel", watch(&[b"kernel"])),
             (b"watch a -- -h b", watch(&[b"a", b"-h", b"b"])),
+            (b"watch \"a b\" x", watch(&[b"a b", b"x"])),
             (b"Put a b", Command::Unknown),
             (b"delete a", Command::Unknown),
             (b"puts", Command::Unknown),
@@ -695,6 +714,12 @@ mod tests {
         let many = format!("watch{}", " k".repeat(WATCHES_PER_CLIENT_MAX + 1));
         for (line, fault) in [
             ("put", "put takes a key and a value, such as: put tea green"),
+            ("put tea", "put takes a value behind the key, such as: put tea green; an empty one is put from"),
+            ("put -- tea ", "put takes a value behind the key"),
+            ("put 'a b'", "put takes a value behind the key"),
+            ("put 'a b", "a quote ' that does not end"),
+            ("del tea milk", "del takes one key; one with blanks is quoted"),
+            ("watch \"a b", "a quote \" that does not end"),
             ("put tea @", "an @ with no file behind it; a value that begins with one has two"),
             ("del", "del takes a key, such as: del tea"),
             ("watch", "watch takes keys, such as: watch kernel"),
@@ -716,7 +741,8 @@ mod tests {
             assert_eq!(command.fault().as_ref(), Some(said));
         }
         for before in ["put", "del", "watch tea"] {
-            let line = format!("{before} {}", "k".repeat(KEY_BYTES_MAX + 1));
+            let line = format!("{before} {} v", "k".repeat(KEY_BYTES_MAX + 1));
+            let line = line.strip_suffix(" v").filter(|_| before == "del").unwrap_or(&line);
             assert_eq!(Command::parse(line.as_bytes()), Command::BadKey(KeyError::TooLong(KEY_BYTES_MAX + 1)));
         }
     }

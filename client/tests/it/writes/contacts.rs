@@ -43,11 +43,14 @@ fn a_value_is_the_rest_of_a_line_or_what_is_in_a_file() {
     let file = home.path().join("a value");
     std::fs::write(&file, b"a\n\xff\0").unwrap();
     let name = file.display();
+    let empty = home.path().join("empty");
+    std::fs::write(&empty, b"").unwrap();
     let long = "v".repeat(COMMAND_BYTES_MAX - "put k ".len());
     for (line, expected) in [
         (format!("put k @{name}"), &b"a\n\xff\0"[..]),
         ("put k  @@a  b \t".to_owned(), b"@a  b"),
-        ("put k".to_owned(), b""),
+        ("put 'a key' ".to_owned() + "'v'", b"'v'"),
+        (format!("put k @{}", empty.display()), b""),
         (format!("put k {long}"), long.as_bytes()),
     ] {
         let (_fake, mut contact, mut client) = keeping(&[]);
