@@ -24,7 +24,7 @@ use common::key::Key;
 use common::member::{Greet, Greeted, Peers, PeersKind, PeersWanted};
 use common::message::{Brought, Handed, Hello, Message, Request, Role, ServentId};
 use common::query::{self, AnswerBody, Ask, BroughtAnswer, BroughtBody, Query, QueryId, Tally, Via};
-use common::session::{EndReason, Ending, FilesListed, GreetingEnded, MembersListed, Report, WriteEnded};
+use common::session::{EndReason, Ending, FilesListed, GreetingEnded, MembersListed, Report, WatchEnd, WriteEnded};
 use common::text::Escaped;
 use common::write::{Change, Changed, Watch, Write, Written};
 use sim::world::story_world::{ClientPlan, Hearing, NodeId, Record, ServentPlan, StoryWorld};
@@ -631,7 +631,14 @@ impl Story {
             Report::Written { written: WriteEnded { end, .. }, .. } => format!("has written: {}", end.word()),
             Report::Changed { value: Some(value), .. } => format!("sees that it is {}", Escaped::new(value)),
             Report::Changed { value: None, .. } => "sees that there is no such key".to_owned(),
-            Report::WatchEnded { end, .. } => format!("watches no more: {}", end.word()),
+            Report::WatchEnded { end, .. } => {
+                let end = match end {
+                    WatchEnd::Cancelled => "interrupted",
+                    WatchEnd::ContactLost => "contact_lost",
+                    WatchEnd::NotUnderstood => "not_understood",
+                };
+                format!("watches no more: {end}")
+            }
         }
     }
 }
