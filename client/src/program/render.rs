@@ -85,9 +85,9 @@ enum JsonLine<'a> {
     },
 }
 
+/// A key and its value, each as text or as what a program makes bytes of; what does not apply is left out.
 #[derive(Default, Serialize)]
-struct JsonAnswer<'a> {
-    command: &'static str,
+pub(crate) struct JsonKeyAndValue<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -96,6 +96,21 @@ struct JsonAnswer<'a> {
     value: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     value_base64: Option<String>,
+}
+
+impl<'a> JsonKeyAndValue<'a> {
+    pub(crate) fn of(key: Option<&'a [u8]>, value: Option<&'a [u8]>) -> JsonKeyAndValue<'a> {
+        let (key, key_base64) = key.map_or((None, None), text_or_base64);
+        let (value, value_base64) = value.map_or((None, None), text_or_base64);
+        JsonKeyAndValue { key, key_base64, value, value_base64 }
+    }
+}
+
+#[derive(Default, Serialize)]
+struct JsonAnswer<'a> {
+    command: &'static str,
+    #[serde(flatten)]
+    pair: JsonKeyAndValue<'a>,
     from: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     path: Option<Vec<String>>,
@@ -158,7 +173,7 @@ impl<Out: Write, Side: Write> Renderer<Out, Side> {
                 self.answer_line(*from, body)?;
             }
             Event::Unfetched { from, bytes_count, reason } if self.json => {
-                let (key, key_base64) = ask.map_or((None, None), asked_for);
+                let (key, key_base64) = ask.and_then(asked_for).map_or((None, None), text_or_base64);
                 let (from, bytes) = (*from, *bytes_count);
                 self.json_line(&JsonLine::Unfetched(JsonUnfetched { key, key_base64, from, bytes, reason }))?;
             }
@@ -458,13 +473,11 @@ fn json_answer<'a>(
     elapsed: Duration,
 ) -> JsonAnswer<'a> {
     let (from, via, ms) = (from.to_string(), via.word(), milliseconds(elapsed));
-    let mut line = JsonAnswer { from, hops, via, ms, ..JsonAnswer::default() };
-    (line.key, line.key_base64) = ask.map_or((None, None), asked_for);
+    let value = if let AnswerBody::Value(value) = body { Some(&**value) } else { None };
+    let pair = JsonKeyAndValue::of(ask.and_then(asked_for), value);
+    let mut line = JsonAnswer { pair, from, hops, via, ms, ..JsonAnswer::default() };
     match body {
-        AnswerBody::Value(value) => {
-            line.command = "?";
-            (line.value, line.value_base64) = text_or_base64(value);
-        }
+        AnswerBody::Value(_) => line.command = "?",
         AnswerBody::Place { path, neighbors } => {
             line.command = "T";
             line.path = Some(words(path));
@@ -478,10 +491,10 @@ fn json_answer<'a>(
 }
 
 /// The key that was asked for, if one was.
-fn asked_for(ask: &Ask) -> (Option<&str>, Option<String>) {
+fn asked_for(ask: &Ask) -> Option<&[u8]> {
     match ask {
-        Ask::Key(key) => text_or_base64(key.as_bytes()),
-        Ask::Topology | Ask::Find(_) | Ask::Named(_) | Ask::Hashed(_) => (None, None),
+        Ask::Key(key) => Some(key.as_bytes()),
+        Ask::Topology | Ask::Find(_) | Ask::Named(_) | Ask::Hashed(_) => None,
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use common::text::Escaped;
 use serde::Serialize;
 
-use crate::program::render::{humane, milliseconds, text_or_base64};
+use crate::program::render::{JsonKeyAndValue, humane, milliseconds, text_or_base64};
 use crate::{Change, WriteEnd, WriteOutcome, WriteRefusal};
 
 /// What came of a write, for whoever is to be shown it.
@@ -45,14 +45,8 @@ pub(crate) fn json_written<'a>(shown: &WrittenShown<'a>) -> JsonWritten<'a> {
 
 #[derive(Serialize)]
 pub(crate) struct JsonChanged<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    key: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    key_base64: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    value: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    value_base64: Option<String>,
+    #[serde(flatten)]
+    pair: JsonKeyAndValue<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     deleted: Option<bool>,
     from: SocketAddr,
@@ -60,9 +54,7 @@ pub(crate) struct JsonChanged<'a> {
 
 pub(crate) fn json_changed<'a>(key: &'a [u8], value: Option<&'a [u8]>, from: SocketAddr) -> JsonChanged<'a> {
     let deleted = value.is_none().then_some(true);
-    let (key, key_base64) = text_or_base64(key);
-    let (value, value_base64) = value.map_or((None, None), text_or_base64);
-    JsonChanged { key, key_base64, value, value_base64, deleted, from }
+    JsonChanged { pair: JsonKeyAndValue::of(Some(key), value), deleted, from }
 }
 
 /// For people: the key, its value, and whose it is.
