@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use common::address::parse_servent;
-use common::counted::counted;
+use common::counted::{counted, grouped};
 use common::dialect::{Dialect, Manners};
 use common::limits::COMMAND_BYTES_MAX;
 use servent::patient;
@@ -150,6 +150,12 @@ struct Repl<Out: Write, Side: Write> {
     machine_failed: bool,
 }
 
+/// What is said of a line that is too long, with what to do instead.
+fn too_long_a_line() -> String {
+    let most = grouped(COMMAND_BYTES_MAX);
+    format!("the line is too long, {most} bytes are the most: a longer value is put from a file, put KEY @FILE")
+}
+
 /// What a command leaves to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Next {
@@ -267,9 +273,10 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
         Ok(Next::Continue)
     }
 
-    /// A line has more bytes than any may have: it might be a command, and is none.
+    /// A line has more bytes than any may have: whatever it begins with, it is not carried out.
     fn refuse_long_line(&mut self) -> anyhow::Result<Next> {
-        self.refuse(b"(a line too long)", &format!("a line has at most {COMMAND_BYTES_MAX} bytes"))?;
+        self.renderer.show_refused(b"(a line too long)")?;
+        self.complain(&too_long_a_line());
         Ok(Next::Continue)
     }
 

@@ -45,3 +45,7 @@ use peers::PATIENCE;
 use rustix::process::Signal;
 use serde_json::json;
 use tempfile::TempDir;
+
+/// What is said of a line that is longer than any may be.
+const TOO_LONG: &str =
+    "client: the line is too long, 65,536 bytes are the most: a longer value is put from a file, put KEY @FILE\n";

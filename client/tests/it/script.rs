@@ -6,7 +6,6 @@ use std::os::unix::ffi::OsStrExt;
 
 use super::*;
 use crate::support::process::{fields, json};
-use common::limits::COMMAND_BYTES_MAX;
 use rustix::process::{Pid, kill_process};
 
 const FIRST: &str = "tea green\ncoffee black\n";
@@ -20,7 +19,7 @@ fn sorted(text: &str) -> Vec<&str> {
 
 /// What came of a run of which one line was too long.
 fn too_long(out: impl Into<String>) -> Run {
-    Run { out: out.into(), log: format!("client: a line has at most {COMMAND_BYTES_MAX} bytes\n"), code: 2 }
+    Run { out: out.into(), log: TOO_LONG.to_owned(), code: 2 }
 }
 
 #[test]
@@ -196,7 +195,7 @@ fn a_line_too_long_costs_itself_only() {
     let answer = format!("green {}\n", chain.address(0));
     for line in ["x".repeat(1_000_000), "x ".repeat(100_000), format!("? {}", "k".repeat(100_000))] {
         let run = Client::run([chain.contact()], format!("? tea\n{line}\n? tea\n"));
-        assert_eq!(run, too_long(format!("{answer}Unknown command\n{answer}")));
+        assert_eq!(run, too_long(answer.repeat(2)));
     }
 }
 
@@ -206,11 +205,13 @@ fn a_line_too_long_is_not_taken_for_its_beginning() {
     let blanks = " ".repeat(100_000);
     // However long the line, its second word comes after the first.
     let run = Client::run([chain.contact()], format!("? tea{blanks}more\n"));
-    assert_eq!(run, too_long("Unknown command\n"));
+    assert_eq!(run, too_long(""));
     let run = Client::run([chain.contact()], format!("Q{blanks}now\n? tea\n"));
-    assert_eq!(run, too_long(format!("Unknown command\ngreen {}\n", chain.address(0))));
+    assert_eq!(run, too_long(format!("green {}\n", chain.address(0))));
     let run = Client::run([chain.contact()], format!("#{blanks}now\n"));
-    assert_eq!(run, too_long("Unknown command\n"));
+    assert_eq!(run, too_long(""));
+    let run = Client::run([&*chain.contact(), "--json"], format!("Q{blanks}now\n"));
+    assert_eq!(run, too_long("{\"type\":\"unknown\",\"command\":\"(a line too long)\"}\n"));
 }
 
 #[test]
