@@ -511,6 +511,13 @@ impl Client {
         self.network.contact_address()
     }
 
+    /// The address that the contact goes by, as its answers have it: another than it was dialled at, where it listens on every
+    /// address or is told what to tell others.
+    #[must_use]
+    pub fn contact_goes_by(&self) -> SocketAddr {
+        self.network.contact_goes_by()
+    }
+
     /// From which ip it is connected to the contact, or was last.
     #[must_use]
     pub fn own_ip(&self) -> IpAddr {

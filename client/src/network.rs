@@ -71,6 +71,8 @@ pub(crate) struct Sockets {
     /// Where answers are heard that are dialled.
     answers_at: Option<SocketAddr>,
     contact_address: SocketAddr,
+    /// What the contact has said it goes by; until then where it is.
+    contact_goes_by: SocketAddr,
     /// Whose connection the contact takes it to be.
     own_ip: IpAddr,
     /// The link with the contact, also after it is gone.
@@ -185,6 +187,7 @@ impl Sockets {
             interrupt: None,
             answers_at,
             contact_address,
+            contact_goes_by: contact_address,
             own_ip: own.ip().to_canonical(),
             contact_link: LinkId(0),
             is_attached: false,
@@ -236,6 +239,11 @@ impl Sockets {
     /// Which of the contact's addresses it is attached to.
     pub(crate) fn contact_address(&self) -> SocketAddr {
         self.contact_address
+    }
+
+    /// The address the contact goes by, or went by last.
+    pub(crate) fn contact_goes_by(&self) -> SocketAddr {
+        self.contact_goes_by
     }
 
     /// The connection to the contact, while there is one.
@@ -619,6 +627,7 @@ impl Sockets {
             match report.into() {
                 Spoken::Hello(hello) => {
                     self.is_attached = hello.is_ok();
+                    self.contact_goes_by = self.session.contact_goes_by().unwrap_or(self.contact_address);
                     self.hello = Some(hello);
                 }
                 Spoken::Told(told) => {

@@ -230,6 +230,13 @@ impl Session {
         Some(deadline).filter(|deadline| *deadline != Time::NEVER)
     }
 
+    /// The address that the contact goes by, as its answers have it; nothing while there is none that has said hello.
+    #[must_use]
+    pub fn contact_goes_by(&self) -> Option<SocketAddr> {
+        let Contact::Ready(link) = self.contact else { return None };
+        self.peers.get(&link).map(|peer| peer.address)
+    }
+
     /// How many queries are pending.
     #[must_use]
     pub fn pending_count(&self) -> usize {

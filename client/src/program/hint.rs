@@ -20,6 +20,8 @@ pub(crate) struct Whereabouts {
     pub(crate) contact: String,
     /// The contact's address.
     pub(crate) contact_address: SocketAddr,
+    /// The address the contact goes by, as answers have it.
+    pub(crate) contact_goes_by: SocketAddr,
     /// Where answers are heard that are dialled, if anywhere.
     pub(crate) answers_at: Option<SocketAddr>,
     /// Whether the answer port was asked for.
@@ -143,9 +145,9 @@ mod tests {
     }
 
     fn place(contact: &str, answers_at: &str) -> Whereabouts {
-        let contact_address = contact.parse().unwrap();
+        let contact_address: SocketAddr = contact.parse().unwrap();
         let (contact, answers_at) = (contact.to_owned(), Some(answers_at.parse().unwrap()));
-        Whereabouts { contact, contact_address, answers_at, port_was_named: false }
+        Whereabouts { contact, contact_address, contact_goes_by: contact_address, answers_at, port_was_named: false }
     }
 
     #[test]

@@ -72,6 +72,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Outcome> {
     let place = Whereabouts {
         contact: options.contact.clone(),
         contact_address: client.contact_address(),
+        contact_goes_by: client.contact_goes_by(),
         answers_at: client.answers_at(),
         port_was_named: options.answer_port.is_some_and(|port| port != 0),
     };
@@ -409,7 +410,7 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
         };
         let end_of = |event| if let Event::Listed(listed) = event { Some(listed) } else { None };
         let Some(listed) = self.tell_until(listing, end_of)? else { return Ok(Next::Continue) };
-        let (contact, from) = (self.place.contact.clone(), self.place.contact_address);
+        let (contact, from) = (self.place.contact.clone(), self.place.contact_goes_by);
         let next = self.on_listed(&format!("contact {contact}"), from, &listed)?;
         Ok(if self.is_lost && !self.attaches_again { Next::Lost } else { next })
     }
@@ -531,7 +532,7 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
         };
         let end_of = |event| if let Event::Listed(listed) = event { Some(listed) } else { None };
         let listed = self.tell_of_other(&mut other, contact, listing, end_of)?;
-        listed.map_or(Ok(Next::Continue), |listed| self.on_listed(contact, other.contact_address(), &listed))
+        listed.map_or(Ok(Next::Continue), |listed| self.on_listed(contact, other.contact_goes_by(), &listed))
     }
 
     /// A listing of members is over, of whoever is called this.
@@ -623,6 +624,7 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
             (self.is_lost, self.is_told) = (false, false);
             (self.place.contact_address, self.place.answers_at) =
                 (self.client.contact_address(), self.client.answers_at());
+            self.place.contact_goes_by = self.client.contact_goes_by();
         }
         self.tell_all(None)?;
         if let Err(error) = attached {

@@ -20,7 +20,7 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
             Ok(other) => other,
             Err(next) => return Ok(next),
         };
-        let from = other.contact_address();
+        let from = other.contact_goes_by();
         self.renderer.files_from = Some(from);
         let listing = match other.begin_files(prefix, self.silence_max) {
             Ok(listing) => listing,
@@ -42,7 +42,7 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
             Ok(listing) => listing,
             Err(next) => return Ok(next),
         };
-        let from = self.place.contact_address;
+        let from = self.place.contact_goes_by;
         self.renderer.files_from = Some(from);
         let end_of = |event| if let Event::FilesListed(listed) = event { Some(listed) } else { None };
         let Some(listed) = self.tell_until(listing, end_of)? else { return Ok(Next::Continue) };

@@ -39,7 +39,7 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
         };
         let end_of = |event| if let Event::Written(written) = event { Some(written) } else { None };
         let Some(written) = self.tell_until(write, end_of)? else { return Ok(Next::Continue) };
-        let (end, own_ip, from) = (written.end, self.client.own_ip(), self.place.contact_address);
+        let (end, own_ip, from) = (written.end, self.client.own_ip(), self.place.contact_goes_by);
         if end == WriteEnd::Cancelled {
             // The terminal has shown ^C and left the cursor behind it.
             self.renderer.show_aside("");
@@ -63,7 +63,9 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
         {
             say("client: a file that is new is there once it was hashed: try again then");
         }
-        complaint(change, end, own_ip, from).into_iter().for_each(|complaint| say(format_args!("client: {complaint}")));
+        complaint(change, end, own_ip, self.place.contact_address)
+            .into_iter()
+            .for_each(|complaint| say(format_args!("client: {complaint}")));
         self.worsen(Outcome::of_write(end));
         Ok(match end {
             _ if self.is_lost && !self.attaches_again => Next::Lost,
@@ -92,7 +94,7 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
 
     /// Tells a program why something was not even said to the contact. Whoever reads lines is told on stderr.
     fn show_not_written(&mut self, command: &'static str, subject: &[u8], outcome: &'static str) -> io::Result<()> {
-        let (from, elapsed) = (self.place.contact_address, Duration::ZERO);
+        let (from, elapsed) = (self.place.contact_goes_by, Duration::ZERO);
         self.renderer.show_written(&WrittenShown { command, subject, outcome, from, elapsed }, None)
     }
 
@@ -141,7 +143,7 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
 
     /// Shows changes until the first of the watches is over, and ends the others.
     fn show_changes(&mut self, watched: &[(QueryNumber, &Key)]) -> anyhow::Result<WatchEnd> {
-        let from = self.place.contact_address;
+        let from = self.place.contact_goes_by;
         loop {
             match self.client.next_event() {
                 Ok(Some((Some(of), event @ (Event::Changed { .. } | Event::WatchEnded(_))))) => {

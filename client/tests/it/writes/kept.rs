@@ -103,3 +103,30 @@ fn whoever_keeps_nothing_says_so_also_of_what_it_has_no_room_for() {
         assert_eq!(run, Run { out: String::new(), log, code: 1 }, "{command}");
     }
 }
+
+/// Whatever address the client has dialled: whoever reads two lines of one servent is to see that it is one.
+#[test]
+fn a_contact_goes_by_one_address_in_all_that_is_printed_of_it() {
+    const OTHER: &str = "192.0.2.7:9001";
+    let home = TempDir::new().unwrap();
+    let share = home.path().join("share");
+    std::fs::create_dir(&share).unwrap();
+    std::fs::write(share.join("farol.txt"), "a lighthouse").unwrap();
+    let mut servent = servent_in(&home, &["--advertise", OTHER, "--share", share.to_str().unwrap()]);
+    servent.wait_for_log("sharing 1 file").unwrap();
+    let at = servent.address().to_string();
+    let run = Client::run([&*at], "put tea green\n? tea\ndel coffee\n");
+    let lines = format!("stored tea at {OTHER} in T\ngreen {OTHER}\nno such key: coffee at {OTHER}\n");
+    assert_eq!((&*without_times(&run.out), &*run.log, run.code), (&*lines, "", 1));
+    let mut watcher = Client::start([&*at, "-c", "watch tea"]);
+    assert_eq!(watcher.next_line(), format!("tea\tgreen\t{OTHER}"));
+    watcher.signal(Signal::INT);
+    assert_eq!(watcher.finish().code, 130);
+    let elsewhere = format!("ls {at}\nM {at}\n");
+    let run = Client::run([&*at, "--json"], format!("ls\nM\nT\nput tea red\n{elsewhere}"));
+    let from: Vec<&str> = run.out.split("\"from\":").skip(1).collect();
+    assert_eq!(from.len(), 8, "{}", run.out);
+    let is_other =
+        |said: &&str| said.starts_with(&format!("\"{OTHER}\"")) || said.starts_with(&format!("[\"{OTHER}\"]"));
+    assert!(from.iter().all(is_other), "{}", run.out);
+}
