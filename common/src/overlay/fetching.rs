@@ -38,16 +38,17 @@ impl Overlay {
         let content = self.rooms.offered_to(Some(ip)).and_then(|files| files.content_of(open.hash));
         // What nobody could be told would be read all the same.
         let content = content.filter(|content| self.rooms.links.accepts_block(link, longest_said(content.blocks)));
-        let name = content.as_ref().map(|content| content.name.clone());
+        let name = content.as_ref().map(|content| content.name.as_slice());
+        let subject = || name.map_or_else(|| open.hash.to_string(), query_log::subject);
+        let operation = out.operation("get", subject);
         let opened = match content {
-            Some(content) => self.rooms.rare.make().uploads.on_open(now, key, ip, content, out),
+            Some(content) => self.rooms.rare.make().uploads.on_open(now, key, ip, content, operation.clone(), out),
             None => {
                 refuse(key, Refusal::Gone, out);
                 Err(Refusal::Gone)
             }
         };
-        let subject = || name.map_or_else(|| open.hash.to_string(), |name| query_log::subject(&name));
-        if let Some(operation) = out.operation("get", subject) {
+        if let Some(operation) = operation {
             let outcome = opened.map_or_else(Refusal::word, |()| "opened");
             out.note(|| NotedEvent::Operation { operation, outcome });
         }

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::doors::Outbox;
+use super::doors::{NotedEvent, NotedOperation, Outbox};
 use super::shares::{Network, Shares};
 use crate::content::Blocks;
 use crate::content::transfer::{BlocksWanted, HashPart, HashesWanted, Have, Opened, Refusal, Refused};
@@ -70,6 +70,8 @@ struct Upload {
     reading: Option<UploadRead>,
     /// When it last went on.
     used: Time,
+    /// How it is told in the log of events that it is over before its client says so, where there is one.
+    noted: Option<Box<NotedOperation>>,
     /// Which turn that was, of all there were: its next comes after those of the others of its owner that have waited longer.
     turn: u64,
 }
@@ -145,6 +147,7 @@ impl Uploads {
         key: UploadKey,
         ip: IpAddr,
         content: SharedContent,
+        noted: Option<NotedOperation>,
         out: &mut Outbox<'_>,
     ) -> Result<(), Refusal> {
         let (link, fetch) = key;
@@ -159,7 +162,9 @@ impl Uploads {
         self.shares.take(owner, place.count);
         let content = Arc::new(content);
         let turn = self.next_turn();
-        self.open.insert(key, Upload { place, content, wanted: VecDeque::new(), reading: None, used: now, turn });
+        let noted = noted.map(Box::new);
+        self.open
+            .insert(key, Upload { place, content, wanted: VecDeque::new(), reading: None, used: now, noted, turn });
         out.send(link, Message::Opened(Opened { fetch, size, have }));
         Ok(())
     }
@@ -342,8 +347,7 @@ impl Uploads {
         upload.reading = None;
         let content = Arc::clone(&upload.content);
         if matches!(failure, ReadFailure::NotTried(_)) {
-            self.end(key);
-            refuse(key, Refusal::Busy, out);
+            self.end_refused(key, Refusal::Busy, out);
             return None;
         }
         let refusal = refusal_of(&content);
@@ -360,8 +364,7 @@ impl Uploads {
         let upload = self.open.get_mut(&key)?;
         upload.reading = None;
         let content = Arc::clone(&upload.content);
-        self.end(key);
-        refuse(key, Refusal::Busy, out);
+        self.end_refused(key, Refusal::Busy, out);
         Some(content)
     }
 
@@ -374,8 +377,7 @@ impl Uploads {
     ) {
         let over = self.open.iter().filter(|(_, upload)| is_over(&upload.content)).map(|(key, _)| *key);
         for key in over.collect::<Vec<_>>() {
-            self.end(key);
-            refuse(key, refusal, out);
+            self.end_refused(key, refusal, out);
         }
     }
 
@@ -394,9 +396,18 @@ impl Uploads {
             }
         }
         for (key, refusal) in over {
-            self.end(key);
-            refuse(key, refusal, out);
+            self.end_refused(key, refusal, out);
         }
+    }
+
+    /// One is over, and its client is told why.
+    fn end_refused(&mut self, key: UploadKey, refusal: Refusal, out: &mut Outbox<'_>) {
+        let noted = self.open.get_mut(&key).and_then(|upload| upload.noted.take());
+        if let Some(operation) = noted {
+            out.note(|| NotedEvent::Operation { operation: *operation, outcome: refusal.word() });
+        }
+        self.end(key);
+        refuse(key, refusal, out);
     }
 
     /// One is over. Its place is free once nothing is read for it any more.
@@ -427,10 +438,12 @@ impl Uploads {
         let idle: Vec<(UploadKey, bool)> = idle.map(|(key, upload)| (*key, upload.waits_for_its_client())).collect();
         let mut stuck = Vec::new();
         for (key, is_stuck) in idle {
-            self.end(key);
             match is_stuck {
-                true => stuck.push(key.0),
-                false => refuse(key, Refusal::Busy, out),
+                true => {
+                    self.end(key);
+                    stuck.push(key.0);
+                }
+                false => self.end_refused(key, Refusal::Busy, out),
             }
         }
         stuck.dedup();

@@ -4,6 +4,7 @@ use super::*;
 use crate::content::{hash_of, shared};
 use common::content::ContentHash;
 use common::content::catalogue::Catalogue;
+use common::content::search::FileName;
 use common::content::transfer::Open;
 use common::disk::{CommitFailure, LookedThrough};
 use common::event::{EventKind, LoggedEvent};
@@ -313,4 +314,41 @@ fn what_a_client_fetches_is_told_by_its_name_where_it_has_one_and_with_what_came
     assert_eq!(operations(told), ["get farol by 192.0.2.7:40000: busy"]);
     let told = telling.hear(link, 0, open(most, hash_of(&[9])));
     assert_eq!(operations(told), [format!("get {} by 192.0.2.7:40000: gone", ContentHash(hash_of(&[9])))]);
+}
+
+/// However it ends before its client says so; here because the file is not published any more, and because it is not shared any
+/// more.
+#[test]
+fn a_fetch_that_the_servent_ends_is_told_once_more_with_why() {
+    let written = Some(Arc::new(WrittenData::default()));
+    let mut telling = Telling::new(&Config { written, shares: true, published_only: true, ..config() });
+    telling.tell(Input::Deadline);
+    let look = |telling: &mut Telling, names: &[&[u8]]| {
+        let files = names.iter().map(|name| shared(name, hash_of(&name[..1]), 10)).collect();
+        let catalogue = Some(Arc::new(Catalogue::new(files, &store(""))));
+        let looked = LookedThrough { catalogue, is_whole: true, hashed_count: 0 };
+        operations(telling.tell(Input::Disk(JobDone::LookedThrough(Ok(looked))))).join("\n")
+    };
+    look(&mut telling, &[b"farol", b"mapa"]);
+    let link = telling.accepted("127.0.0.1:40000");
+    let features = Features::CONTENT.with(Features::WRITES);
+    telling.hear(link, 0, Message::Hello(Hello { features, ..Hello::new(Role::Client { answer_port: 7_000 }) }));
+    let name = |text: &str| FileName::new(text.as_bytes()).unwrap();
+    let publish = |text: &str| Change::Publish { name: name(text), text: [].into() };
+    let mut sequence = 0;
+    let mut write = |telling: &mut Telling, change| {
+        sequence += 1;
+        telling.hear(link, 0, Message::Write(Write { sequence, change }));
+        operations(telling.tell(Input::Disk(JobDone::Committed(Ok(()))))).join("\n")
+    };
+    write(&mut telling, publish("farol"));
+    write(&mut telling, publish("mapa"));
+    for (fetch, first) in [(1, b"f"), (2, b"m")] {
+        telling.hear(link, 0, Message::Open(Open { fetch, hash: ContentHash(hash_of(first)) }));
+    }
+    assert_eq!(
+        write(&mut telling, Change::Unpublish { name: name("farol") }),
+        "get farol by 127.0.0.1:40000: gone\nunpublish farol by 127.0.0.1:40000: deleted"
+    );
+    assert_eq!(look(&mut telling, &[b"farol"]), "get mapa by 127.0.0.1:40000: gone");
 }
