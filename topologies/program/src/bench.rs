@@ -221,14 +221,21 @@ pub const BENCHMARKS: &[Benchmark] = &[
                 "writes-many",
                 "changes a second that 64 clients have kept, each with 64 in flight; floor: 64 records appended, fdatasync",
             ),
-            ("writes-many-one", "the same, each with one in flight"),
+            ("writes-many-spread", "the same where each key is far from the one before it"),
+            ("writes-many-one", "as writes-many, each with one in flight"),
             ("writes-many-asked", "the same beside a program that appends and syncs what 64 clients send it"),
         ],
         when: When::Always,
         measure: writes::many,
     },
     Benchmark {
-        rows: &[("writes-beside", "slowest hundredth of lookups while 64 clients write; floor: while none does")],
+        rows: &[
+            ("writes-beside", "slowest hundredth of lookups while 64 clients write; floor: while none does"),
+            (
+                "writes-beside-pages",
+                "the same while nobody writes and a program puts 64 pages on the disk again and again",
+            ),
+        ],
         when: When::Always,
         measure: writes::beside,
     },

@@ -22,6 +22,15 @@ use super::load::{Asks, LoadEvent};
 /// Odd, so no two of the first so many keys are alike, and keys that follow one another are far apart.
 const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 
+/// Which keys are written, of which none was before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NewKeys {
+    /// Each writer has its own, one behind the other, as whoever loads a list or writes down what it measures.
+    InOrder,
+    /// Each is far from the one before it.
+    Spread,
+}
+
 /// The writers.
 pub struct LoadWriters {
     waits: Epoll,
@@ -31,6 +40,7 @@ pub struct LoadWriters {
     /// What is to be said to the contact at once by one of them.
     saying: Vec<u8>,
     value: Box<[u8]>,
+    new_keys: NewKeys,
     /// How many keys were written.
     count: u64,
     keys: Vec<usize>,
@@ -43,14 +53,16 @@ struct WritingLink {
     came: Vec<u8>,
     /// No message has come yet.
     is_new: bool,
+    /// How many keys it has written.
+    count: u64,
 }
 
 impl LoadWriters {
     /// So many clients of a contact, which put values of a length under keys that were never put before, each so many at a time.
     pub fn connect(
         contact: SocketAddr,
-        clients: usize,
-        each: usize,
+        (clients, each): (usize, usize),
+        new_keys: NewKeys,
         value_bytes: usize,
     ) -> anyhow::Result<LoadWriters> {
         let value = b"green, 80 degrees; ".iter().copied().cycle().take(value_bytes).collect();
@@ -58,7 +70,7 @@ impl LoadWriters {
         let waits = Epoll::new().context("cannot wait")?;
         let links = (0..clients).map(|place| WritingLink::attach(&waits, contact, place)).collect::<Result<_, _>>()?;
         let (idle, saying) = (Vec::new(), Vec::new());
-        let mut writers = LoadWriters { waits, links, idle, saying, value, count: 0, keys, chunk };
+        let mut writers = LoadWriters { waits, links, idle, saying, value, new_keys, count: 0, keys, chunk };
         while writers.links.iter().any(|link| link.is_new) {
             writers.hear_once(None, &mut Vec::new())?;
         }
@@ -69,7 +81,7 @@ impl LoadWriters {
     /// How long what is written under one key is, with the key.
     #[must_use]
     pub fn record_bytes(&self) -> usize {
-        key(0).len() + self.value.len()
+        key(self.new_keys, (0, 0), 0).len() + self.value.len()
     }
 
     /// Waits once. False where nothing has come for so long.
@@ -101,7 +113,7 @@ impl WritingLink {
         let hello = Message::Hello(Hello::new(Role::Client { answer_port: 0 }));
         let hello = Frame::at(Position::First, Dialect::OWN, 0, &hello)?;
         (&stream).write_all(&[&PREFACE, hello.as_bytes()].concat())?;
-        Ok(WritingLink { stream: waits.watch(stream, place)?, came: Vec::new(), is_new: true })
+        Ok(WritingLink { stream: waits.watch(stream, place)?, came: Vec::new(), is_new: true, count: 0 })
     }
 
     fn read(&mut self, chunk: &mut [u8]) -> anyhow::Result<()> {
@@ -134,8 +146,12 @@ impl WritingLink {
     }
 }
 
-fn key(number: u64) -> String {
-    format!("key-{:016x}", number.wrapping_mul(SPREAD))
+/// Another one for each that a writer has written, and each that all have.
+fn key(new_keys: NewKeys, (writer, of_writer): (usize, u64), of_all: u64) -> String {
+    match new_keys {
+        NewKeys::InOrder => format!("key-{writer:04}-{of_writer:011}"),
+        NewKeys::Spread => format!("key-{:016x}", of_all.wrapping_mul(SPREAD)),
+    }
 }
 
 impl Asks for LoadWriters {
@@ -145,7 +161,9 @@ impl Asks for LoadWriters {
         let mut places = self.idle.split_off(self.idle.len().saturating_sub(count)).into_iter().peekable();
         while let Some(place) = places.next() {
             let Some(link) = self.links.get_mut(place) else { continue };
-            let change = Change::Put { key: Key::new(key(self.count).as_bytes())?, value: (*self.value).into() };
+            let key = key(self.new_keys, (place, link.count), self.count);
+            link.count += 1;
+            let change = Change::Put { key: Key::new(key.as_bytes())?, value: (*self.value).into() };
             let write = Message::Write(Write { sequence: self.count, change });
             self.saying.extend_from_slice(Frame::new(Dialect::OWN, &write)?.as_bytes());
             if places.peek() != Some(&place) {

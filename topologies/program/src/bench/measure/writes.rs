@@ -21,7 +21,7 @@ use super::super::floors::{Floor, append, file, keep};
 use super::super::load::{Amount, Asks, LoadEvent, LoadPlan, Loaded, Until, load, micros};
 use super::super::real::ClientAsker;
 use super::super::row::{BenchRow, Bound, Of};
-use super::super::writers::LoadWriters;
+use super::super::writers::{LoadWriters, NewKeys};
 use super::beside::joined;
 use super::{ANYWHERE, of_rounds, whole};
 
@@ -60,38 +60,41 @@ pub fn one(options: &Options) -> anyhow::Result<Vec<BenchRow>> {
     let Some(place) = DiskPlace::make()? else { return Ok(vec![BenchRow::not_measured("writes-one", "us", NO_DISK)]) };
     of_rounds("writes-one", "us", options.rounds(ROUNDS), &[Bound::AtMost(Of::Ratio, 2.5)], || {
         let amount = Amount::Queries(options.queries(WRITES));
-        let (ours, record_bytes) = written(&place, 1, 1, amount)?;
+        let (ours, record_bytes) = written(&place, (1, 1), NewKeys::Spread, amount)?;
         let floor = append::append(&place.fresh("records")?, record_bytes, 1, amount)?;
         Ok(((micros(&ours.over, 0.5), micros(&floor.over, 0.5)), ours.lost))
     })
 }
 
-/// `writes-many`: 64 clients write, each 64 changes at a time; beside commits of 64 records. `writes-many-one` and
-/// `writes-many-asked`: each one at a time; beside the same, and beside a program that appends and syncs what as many clients
-/// send it.
+/// `writes-many`: 64 clients write, each 64 changes at a time and under keys of its own, one behind the other; beside commits
+/// of 64 records. `writes-many-spread`: under keys that are far apart, so that each change is in another page of the
+/// database. `writes-many-one` and `writes-many-asked`: each client one at a time; beside the same, and beside a program that
+/// appends and syncs what as many clients send it.
 pub fn many(options: &Options) -> anyhow::Result<Vec<BenchRow>> {
-    let names = ["writes-many", "writes-many-one", "writes-many-asked"];
+    let names = ["writes-many", "writes-many-spread", "writes-many-one", "writes-many-asked"];
     let Some(place) = DiskPlace::make()? else {
         return Ok(names.map(|name| BenchRow::not_measured(name, "k/s", NO_DISK)).to_vec());
     };
     let amount = options.amount(TIME);
-    let [mut many, mut bare, mut asked] = [const { Vec::new() }; 3];
+    let [mut in_order, mut spread, mut one, mut asked] = [const { Vec::new() }; 4];
     let mut lost = 0;
     for _ in 0..options.rounds(ROUNDS) {
-        let (ours, record_bytes) = written(&place, WRITERS, IN_FLIGHT, amount)?;
-        lost += ours.lost;
-        let floor = append::append(&place.fresh("records")?, record_bytes, WRITERS, amount)?;
-        many.push((ours.rate() / 1e3, floor.rate() / 1e3));
-        let (ours, _) = written(&place, WRITERS, 1, amount)?;
-        lost += ours.lost;
-        let floor = append::append(&place.fresh("records")?, record_bytes, WRITERS, amount)?;
-        bare.push((ours.rate() / 1e3, floor.rate() / 1e3));
+        let mut beside_records = |each, new_keys| -> anyhow::Result<_> {
+            let (ours, record_bytes) = written(&place, (WRITERS, each), new_keys, amount)?;
+            lost += ours.lost;
+            let floor = append::append(&place.fresh("records")?, record_bytes, WRITERS, amount)?;
+            Ok(((ours.rate() / 1e3, floor.rate() / 1e3), record_bytes))
+        };
+        in_order.push(beside_records(IN_FLIGHT, NewKeys::InOrder)?.0);
+        spread.push(beside_records(IN_FLIGHT, NewKeys::Spread)?.0);
+        let (each_one, record_bytes) = beside_records(1, NewKeys::InOrder)?;
+        one.push(each_one);
         let floor = asked_to_append(&place.fresh("records")?, record_bytes, amount)?;
-        asked.push((ours.rate() / 1e3, floor.rate() / 1e3));
+        asked.push((each_one.0, floor.rate() / 1e3));
     }
     let row = |name, pairs: &[(f64, f64)]| whole(BenchRow::of_pairs(name, "k/s", pairs, lost));
-    let many = row(names[0], &many)?.with_target(Bound::AtLeast(Of::Ratio, 0.4));
-    Ok(vec![many, row(names[1], &bare)?, row(names[2], &asked)?])
+    let many = row(names[0], &in_order)?.with_target(Bound::AtLeast(Of::Ratio, 0.4));
+    Ok(vec![many, row(names[1], &spread)?, row(names[2], &one)?, row(names[3], &asked)?])
 }
 
 /// What comes of as many clients of a floor.
@@ -105,28 +108,60 @@ fn asked_to_append(path: &Path, record_bytes: usize, amount: Amount) -> anyhow::
 }
 
 /// What came of so many writers at a servent that has kept nothing before, and how long each of their records is.
-fn written(place: &DiskPlace, writers: usize, each: usize, amount: Amount) -> anyhow::Result<(Loaded, usize)> {
+fn written(
+    place: &DiskPlace,
+    (clients, each): (usize, usize),
+    new_keys: NewKeys,
+    amount: Amount,
+) -> anyhow::Result<(Loaded, usize)> {
     let servent = keeping(&place.fresh("store.db")?)?;
-    let mut writers_of = LoadWriters::connect(servent.address(), writers, each, VALUE_BYTES)?;
-    let plan = LoadPlan { in_flight: writers * each, warm_up: WARM_UP, amount, until: Until::Told(1) };
-    let loaded = load(&mut writers_of, &plan)?;
+    let mut writers = LoadWriters::connect(servent.address(), (clients, each), new_keys, VALUE_BYTES)?;
+    let plan = LoadPlan { in_flight: clients * each, warm_up: WARM_UP, amount, until: Until::Told(1) };
+    let loaded = load(&mut writers, &plan)?;
     end(servent)?;
-    Ok((loaded, writers_of.record_bytes()))
+    Ok((loaded, writers.record_bytes()))
 }
 
 /// `writes-beside`: the slowest hundredth of one client's lookups while 64 others write; beside the same while nobody does.
+/// `writes-beside-pages`: while a program writes as many pages and syncs them, and nobody has this servent keep anything;
+/// beside the same quiet.
 pub fn beside(options: &Options) -> anyhow::Result<Vec<BenchRow>> {
-    let name = "writes-beside";
-    let Some(place) = DiskPlace::make()? else { return Ok(vec![BenchRow::not_measured(name, "ms", NO_DISK)]) };
+    let names = ["writes-beside", "writes-beside-pages"];
+    let Some(place) = DiskPlace::make()? else {
+        return Ok(names.map(|name| BenchRow::not_measured(name, "ms", NO_DISK)).to_vec());
+    };
     let plan = LoadPlan { in_flight: 1, warm_up: 0, amount: options.amount(TIME), until: Until::Told(1) };
-    of_rounds(name, "ms", options.rounds(ROUNDS), &[Bound::AtMost(Of::Ratio, 1.5)], || {
+    let [mut writers, mut pages] = [const { Vec::new() }; 2];
+    let mut lost = 0;
+    for _ in 0..options.rounds(ROUNDS) {
         let servent = keeping(&place.fresh("store.db")?)?;
         let mut asker = ClientAsker::connect(servent.address())?;
         let alone = load(&mut asker, &plan)?;
+        let beside_pages = beside_pages(&place.fresh("pages")?, || load(&mut asker, &plan))?;
         let (beside, written) = beside_writers(servent.address(), || load(&mut asker, &plan))?;
         end(servent)?;
-        let lost = alone.lost + beside.lost + written.lost;
-        Ok(((micros(&beside.over, 0.99) / MILLIS, micros(&alone.over, 0.99) / MILLIS), lost))
+        lost += alone.lost + beside_pages.lost + beside.lost + written.lost;
+        let slowest = |loaded: &Loaded| micros(&loaded.over, 0.99) / MILLIS;
+        writers.push((slowest(&beside), slowest(&alone)));
+        pages.push((slowest(&beside_pages), slowest(&alone)));
+    }
+    let row = |name, pairs: &[(f64, f64)]| whole(BenchRow::of_pairs(name, "ms", pairs, lost));
+    let writers = row(names[0], &writers)?.with_target(Bound::AtMost(Of::Ratio, 1.5));
+    Ok(vec![writers, row(names[1], &pages)?])
+}
+
+/// Does something while pages are put on the disk, as many at a time as there would be writers.
+fn beside_pages<T>(path: &Path, what: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            as_at_another_host()?;
+            append::pages(path, WRITERS, &is_over)
+        });
+        let done = what();
+        is_over.store(true, Ordering::Relaxed);
+        joined(thread.join())?;
+        done
     })
 }
 
@@ -193,7 +228,7 @@ fn start_with(
 fn filled(place: &DiskPlace, value_bytes: usize, values: u64) -> anyhow::Result<PathBuf> {
     let path = place.fresh("store.db")?;
     let servent = keeping(&path)?;
-    let mut writers = LoadWriters::connect(servent.address(), WRITERS, 1, value_bytes)?;
+    let mut writers = LoadWriters::connect(servent.address(), (WRITERS, 1), NewKeys::Spread, value_bytes)?;
     let amount = Amount::Queries(values);
     let loaded = load(&mut writers, &LoadPlan { in_flight: WRITERS, warm_up: 0, amount, until: Until::Told(1) })?;
     ensure!(loaded.lost == 0, "{} of {values} values are not kept", loaded.lost);
@@ -258,12 +293,19 @@ fn beside_writers<T>(contact: SocketAddr, what: impl FnOnce() -> anyhow::Result<
 }
 
 fn write_until(contact: SocketAddr, busy: Sender<()>, is_over: &AtomicBool) -> anyhow::Result<Loaded> {
-    // LoadWriters would be at other hosts: here they would be waited for where it is the servent that is measured.
-    rustix::process::setpriority_process(Some(rustix::thread::gettid()), LOWEST_PRIORITY)?;
-    let mut writers =
-        UntilOver { writers: LoadWriters::connect(contact, WRITERS, 1, VALUE_BYTES)?, busy: Some(busy), is_over };
+    as_at_another_host()?;
+    let mut writers = UntilOver {
+        writers: LoadWriters::connect(contact, (WRITERS, 1), NewKeys::InOrder, VALUE_BYTES)?,
+        busy: Some(busy),
+        is_over,
+    };
     let plan = LoadPlan { in_flight: WRITERS, warm_up: 0, amount: Amount::Queries(u64::MAX), until: Until::Told(1) };
     load(&mut writers, &plan)
+}
+
+/// This thread takes no time of a processor that somebody else wants: a servent that is measured would wait for it.
+fn as_at_another_host() -> anyhow::Result<()> {
+    Ok(rustix::process::setpriority_process(Some(rustix::thread::gettid()), LOWEST_PRIORITY)?)
 }
 
 /// Writers who say when they have begun, and who begin nothing more once it is over.
