@@ -24,7 +24,7 @@ use ahead::Ahead;
 use writers::WritingLinks;
 
 /// Writes that are on the disk, shown and told in one turn of the loop; the others of their commit have the turns behind it.
-const SHOWN_AT_ONCE_MAX: usize = 1_024;
+const SHOWN_AT_ONCE_MAX: usize = 64;
 
 /// What a write takes while it waits beside its bytes: its place here, and that of its key ahead of what is shown.
 const WRITE_BYTES: usize = size_of::<WaitingWrite>() + 2 * size_of::<StoreChange>() + 64;
