@@ -4,7 +4,8 @@
 //! What may be written and what of it others see is decided elsewhere (`common::overlay`). Only this crate names redb, which
 //! does the work; how it is done so that nothing acknowledged is lost is decided here:
 //!
-//! - What is there is verified and read whole before it is used, and nothing is changed by that.
+//! - What is there is read whole and verified before it is used, and nothing is changed by that: what was closed by what its
+//!   entries add up to, everything else page by page. What redb keeps beside entries is verified before the first change.
 //! - What was not closed cleanly is not written to. All of it is written beside, synced and renamed over it, and then used: a
 //!   system whose sync has failed may show what is not on the disk.
 //! - A failed sync is final, and so is any failure but that there is no room.
@@ -25,12 +26,14 @@
 // What lies in bytes of others is asked for and not taken.
 #![warn(clippy::indexing_slicing)]
 
+mod ahead;
 mod copied;
 mod file;
 mod guard;
 mod layered;
 mod look;
 mod storage;
+mod sum;
 mod tables;
 
 #[cfg(test)]
@@ -51,11 +54,15 @@ pub use storage::{Current, DatabasePlace, OpenError, Storage};
 
 use file::FilePlace;
 use guard::{FirstFailure, Guard};
+use sum::EntriesSum;
 
 /// What of a database is in the memory of whoever commits; what is looked up is in memory anyway.
 const CACHE_BYTES: usize = 32 * 1024 * 1024;
 /// A smaller file is not made smaller.
 const COMPACTED_BYTES_MIN: u64 = 4 * 1024 * 1024;
+
+/// Nobody has said why it ended.
+const FAULT: &str = "a fault of the database";
 
 /// A database with what it holds.
 #[derive(Debug)]
@@ -94,6 +101,10 @@ pub enum StartKind {
 pub struct Database {
     storage: Arc<dyn Storage>,
     state: DatabaseState,
+    /// What all entries add up to, which is written down when it is closed.
+    sum: EntriesSum,
+    /// What redb keeps beside entries is as it wrote it, too.
+    is_verified: bool,
     /// There was no room for these, and nobody could look whether they are there all the same.
     unsure: Vec<StoreChange>,
 }
@@ -128,7 +139,8 @@ pub fn open_at(place: &dyn DatabasePlace) -> Result<OpenedDatabase, OpenError> {
             (current, bytes_count)
         }
     };
-    let LookedInto { written, is_closed, used_bytes, .. } = look::look_into(&current.storage)?;
+    let (look, is_verified) = look::read_at_start(&current.storage)?;
+    let LookedInto { written, is_closed, used_bytes, sum, .. } = look;
     let is_large = bytes_count >= COMPACTED_BYTES_MIN && used_bytes <= bytes_count / 2;
     if let Some(reason) = current.read_only {
         let start = if is_closed { StartKind::AsLeft } else { StartKind::NotClosed };
@@ -136,18 +148,21 @@ pub fn open_at(place: &dyn DatabasePlace) -> Result<OpenedDatabase, OpenError> {
     }
     if is_closed && !is_large {
         return Ok(match place.sync_entry() {
-            Ok(()) => usable(written, current.storage, StartKind::AsLeft),
+            Ok(()) => usable(written, (current.storage, sum), StartKind::AsLeft).verified(is_verified),
             Err(error) => read_only(written, current.storage, StartKind::AsLeft, error.to_string()),
         });
     }
     match (write_anew(place, &written), is_closed) {
-        (Ok(storage), true) => {
-            let after = storage.bytes_count()?;
-            Ok(usable(written, storage, StartKind::Compacted { before: bytes_count, after }))
+        (Ok(anew), true) => {
+            let after = anew.0.bytes_count()?;
+            Ok(usable(written, anew, StartKind::Compacted { before: bytes_count, after }))
         }
-        (Ok(storage), false) => Ok(usable(written, storage, StartKind::NotClosed)),
+        (Ok(anew), false) => Ok(usable(written, anew, StartKind::NotClosed)),
         (Err(Anew::NotReplaced(error)), true) => match place.sync_entry() {
-            Ok(()) => Ok(usable(written, current.storage, StartKind::NotCompacted(error.to_string()))),
+            Ok(()) => {
+                let start = StartKind::NotCompacted(error.to_string());
+                Ok(usable(written, (current.storage, sum), start).verified(is_verified))
+            }
             Err(error) => Ok(read_only(written, current.storage, StartKind::AsLeft, error.to_string())),
         },
         (Err(Anew::NotReplaced(error)), false) => {
@@ -162,19 +177,27 @@ pub fn open_at(place: &dyn DatabasePlace) -> Result<OpenedDatabase, OpenError> {
 fn make(place: &dyn DatabasePlace) -> Result<OpenedDatabase, OpenError> {
     let written = WrittenData::default();
     match write_anew(place, &written) {
-        Ok(storage) => Ok(usable(written, storage, StartKind::Made)),
+        Ok(made) => Ok(usable(written, made, StartKind::Made)),
         Err(Anew::NotReplaced(error)) => Err(error),
         Err(Anew::Unsure(error)) => Err(error.into()),
     }
 }
 
-fn usable(written: WrittenData, storage: Arc<dyn Storage>, start: StartKind) -> OpenedDatabase {
-    OpenedDatabase { written, database: Database::on(storage, DatabaseState::Closed), start, read_only: None }
+fn usable(written: WrittenData, (storage, sum): (Arc<dyn Storage>, EntriesSum), start: StartKind) -> OpenedDatabase {
+    OpenedDatabase { written, database: Database::on(storage, sum, DatabaseState::Closed), start, read_only: None }
 }
 
 fn read_only(written: WrittenData, storage: Arc<dyn Storage>, start: StartKind, reason: String) -> OpenedDatabase {
-    let database = Database::on(storage, DatabaseState::Failed(reason.clone()));
+    let database = Database::on(storage, EntriesSum::default(), DatabaseState::Failed(reason.clone()));
     OpenedDatabase { written, database, start, read_only: Some(reason) }
+}
+
+impl OpenedDatabase {
+    /// Whether redb has verified it.
+    fn verified(mut self, is_verified: bool) -> OpenedDatabase {
+        self.database.is_verified = is_verified;
+        self
+    }
 }
 
 /// Why there is no other database in the place of one.
@@ -186,33 +209,34 @@ enum Anew {
 }
 
 /// Writes all of it beside, and puts that in the place.
-fn write_anew(place: &dyn DatabasePlace, written: &WrittenData) -> Result<Arc<dyn Storage>, Anew> {
+fn write_anew(place: &dyn DatabasePlace, written: &WrittenData) -> Result<(Arc<dyn Storage>, EntriesSum), Anew> {
     let storage = place.beside().map_err(Anew::NotReplaced)?;
-    if let Err(reason) = fill(&storage, written) {
+    let sum = fill(&storage, written).map_err(|reason| {
         place.give_up();
-        return Err(Anew::NotReplaced(io::Error::other(reason).into()));
-    }
+        Anew::NotReplaced(io::Error::other(reason).into())
+    })?;
     place.replace().map_err(Anew::Unsure)?;
-    Ok(storage)
+    Ok((storage, sum))
 }
 
-fn fill(storage: &Arc<dyn Storage>, written: &WrittenData) -> Result<(), String> {
+/// Gives what all of it adds up to.
+fn fill(storage: &Arc<dyn Storage>, written: &WrittenData) -> Result<EntriesSum, String> {
     let fault = FirstFailure::default();
     let filled = catch_unwind(AssertUnwindSafe(|| {
         let handle = Handle::open(storage, fault.clone())?;
         let transaction = handle.redb.begin_write()?;
         tables::make(&transaction)?;
-        for change in tables::changes_of(written) {
-            tables::apply(&transaction, [&change])?;
-        }
+        let sum = tables::apply(&transaction, EntriesSum::default(), tables::changes_of(written))?;
+        tables::set_sum(&transaction, sum)?;
         transaction.commit()?;
-        Ok::<(), redb::Error>(handle.redb.close()?)
+        handle.redb.close()?;
+        Ok::<EntriesSum, redb::Error>(sum)
     }));
-    let filled = filled.unwrap_or_else(|_| Err(redb::Error::Corrupted("a fault of the database".to_owned())));
+    let filled = filled.unwrap_or_else(|_| Err(redb::Error::Corrupted(FAULT.to_owned())));
     match (fault.get(), filled) {
         (Some(CommitFailure::Full(reason) | CommitFailure::Failed(reason)), _) => Err(reason),
         (None, Err(error)) => Err(error.to_string()),
-        (None, Ok(())) => storage.sync().map_err(|error| error.to_string()),
+        (None, Ok(sum)) => storage.sync().map(|()| sum).map_err(|error| error.to_string()),
     }
 }
 
@@ -223,11 +247,25 @@ impl Handle {
         Ok(Handle { redb, fault })
     }
 
-    fn commit(&self, changes: &[StoreChange]) -> Result<(), redb::Error> {
+    /// Adds to this sum what it comes to with these changes.
+    fn commit(&self, sum: &mut EntriesSum, changes: &[StoreChange]) -> Result<(), redb::Error> {
+        let transaction = self.begin()?;
+        *sum = tables::apply(&transaction, *sum, changes)?;
+        Ok(transaction.commit()?)
+    }
+
+    /// Has the next start find it as it is left.
+    fn close(self, sum: EntriesSum) -> Result<(), redb::Error> {
+        let transaction = self.begin()?;
+        tables::set_sum(&transaction, sum)?;
+        transaction.commit()?;
+        Ok(self.redb.close()?)
+    }
+
+    fn begin(&self) -> Result<redb::WriteTransaction, redb::Error> {
         let mut transaction = self.redb.begin_write()?;
         transaction.set_durability(redb::Durability::Immediate)?;
-        tables::apply(&transaction, changes)?;
-        Ok(transaction.commit()?)
+        Ok(transaction)
     }
 }
 
@@ -239,15 +277,15 @@ fn failure_of(fault: &FirstFailure, error: &redb::Error) -> CommitFailure {
 }
 
 impl Database {
-    fn on(storage: Arc<dyn Storage>, state: DatabaseState) -> Database {
-        Database { storage, state, unsure: Vec::new() }
+    fn on(storage: Arc<dyn Storage>, sum: EntriesSum, state: DatabaseState) -> Database {
+        Database { storage, state, sum, is_verified: true, unsure: Vec::new() }
     }
 
     /// Puts changes on the disk, in this order, all or none. Once it returns well they are there whatever becomes of the
     /// machine.
     pub fn commit(&mut self, changes: &[StoreChange]) -> Result<(), CommitFailure> {
         let committed = catch_unwind(AssertUnwindSafe(|| self.try_commit(changes)));
-        let committed = committed.unwrap_or_else(|_| Err(CommitFailure::Failed("a fault of the database".to_owned())));
+        let committed = committed.unwrap_or_else(|_| Err(CommitFailure::Failed(FAULT.to_owned())));
         if let Err(CommitFailure::Failed(reason)) = &committed {
             self.fail(reason.clone());
         }
@@ -257,8 +295,12 @@ impl Database {
     fn try_commit(&mut self, changes: &[StoreChange]) -> Result<(), CommitFailure> {
         self.opened()?;
         let length = self.storage.bytes_count().ok();
+        let mut sum = self.sum;
         let handle = self.opened()?;
-        let Err(error) = handle.commit(changes) else { return Ok(()) };
+        let Err(error) = handle.commit(&mut sum, changes) else {
+            self.sum = sum;
+            return Ok(());
+        };
         let failure = failure_of(&handle.fault, &error);
         let CommitFailure::Full(_) = failure else { return Err(failure) };
         // Nothing more is written by this handle, also not by letting go of it.
@@ -267,7 +309,10 @@ impl Database {
         match self.opened() {
             // What had been written before there was no room may be all of it.
             Ok(handle) => match tables::is_as_after(&handle.redb, changes) {
-                Ok(true) => Ok(()),
+                Ok(true) => {
+                    self.sum = sum;
+                    Ok(())
+                }
                 Ok(false) => Err(failure),
                 Err(error) => Err(failure_of(&handle.fault, &error)),
             },
@@ -294,6 +339,10 @@ impl Database {
     fn opened(&mut self) -> Result<&Handle, CommitFailure> {
         if let DatabaseState::Closed = self.state {
             let fault = FirstFailure::default();
+            if !self.is_verified {
+                look::verify(&self.storage).map_err(|error| CommitFailure::Failed(error.to_string()))?;
+                self.is_verified = true;
+            }
             let handle = Handle::open(&self.storage, fault.clone()).map_err(|error| failure_of(&fault, &error))?;
             if !self.unsure.is_empty() {
                 let is_there = tables::is_as_after(&handle.redb, &self.unsure);
@@ -326,14 +375,25 @@ impl Database {
 
     /// Has the next start find it as it is left. Otherwise it writes everything anew.
     pub fn close(mut self) -> Result<(), String> {
+        self.let_go()
+    }
+
+    fn let_go(&mut self) -> Result<(), String> {
         match std::mem::replace(&mut self.state, DatabaseState::Closed) {
             DatabaseState::Open(handle) => {
-                let closed = catch_unwind(AssertUnwindSafe(|| handle.redb.close()));
-                closed.unwrap_or(Ok(())).map_err(|error| error.to_string())
+                let closed = catch_unwind(AssertUnwindSafe(|| handle.close(self.sum)));
+                closed.map_or_else(|_| Err(FAULT.to_owned()), |closed| closed.map_err(|error| error.to_string()))
             }
             // Whoever has it was told of what has failed.
             DatabaseState::Closed | DatabaseState::Failed(_) => Ok(()),
         }
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        // The next start finds out.
+        let _ = self.let_go();
     }
 }
 

@@ -1,17 +1,21 @@
 //! What a database holds, verified to the last page, with nothing changed by it.
 //!
-//! redb repairs as it verifies: here it does so in memory.
+//! redb repairs as it verifies: here it does so in memory. That reads a file three times over; what was closed says itself what it
+//! adds up to, and a start reads it once.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
 use common::written::WrittenData;
+use redb::ReadOnlyDatabase;
 
 use crate::copied::Copying;
 use crate::guard::{FirstFailure, Guard};
 use crate::layered::Layered;
 use crate::storage::{OpenError, Storage};
+use crate::sum::EntriesSum;
+use crate::tables::ReadTables;
 use crate::{CACHE_BYTES, file, tables};
 
 /// Whoever looks while a servent writes looks again where what was copied is not whole.
@@ -28,6 +32,8 @@ pub struct LookedInto {
     pub bytes_count: u64,
     /// So many bytes of it are used, as far as what it holds tells.
     pub used_bytes: u64,
+    /// What all of it adds up to.
+    pub(crate) sum: EntriesSum,
 }
 
 /// Looks at a database in a file, also while a servent uses it. Where there is none, or it is empty, that is an error.
@@ -50,10 +56,42 @@ pub(crate) fn look_beside_others(storage: Arc<dyn Storage>) -> Result<LookedInto
     Err(OpenError::Busy)
 }
 
+/// What a storage holds that nobody else uses, and whether redb has verified it. Otherwise all entries are what they add up to,
+/// and what redb keeps beside them is for whoever writes next to verify.
+pub(crate) fn read_at_start(storage: &Arc<dyn Storage>) -> Result<(LookedInto, bool), OpenError> {
+    // What does not add up, or was not closed, is looked into.
+    let read = catch_unwind(AssertUnwindSafe(|| read_closed(storage)));
+    match read {
+        Ok(Ok(Some(read))) => Ok((read, false)),
+        Ok(Err(error @ OpenError::NoMemory(_))) => Err(error),
+        _ => Ok((look_into(storage)?, true)),
+    }
+}
+
+/// Reads what was closed. Nothing where it was not, or is not what it adds up to.
+fn read_closed(storage: &Arc<dyn Storage>) -> Result<Option<LookedInto>, OpenError> {
+    let bytes_count = storage.bytes_count()?;
+    ask_for_memory(bytes_count)?;
+    let Some(database) = open_closed(storage)? else { return Ok(None) };
+    let ReadTables { written, sum, adds_up } = tables::read(&database)?;
+    let used_bytes = tables::used_bytes(&written);
+    Ok(adds_up.then_some(LookedInto { written, is_closed: true, bytes_count, used_bytes, sum }))
+}
+
 pub(crate) fn look_into(storage: &Arc<dyn Storage>) -> Result<LookedInto, OpenError> {
     // What no check has found may end redb in a way of its own.
     let looked = catch_unwind(AssertUnwindSafe(|| look(storage)));
-    looked.unwrap_or_else(|_| Err(OpenError::Damaged("nobody can make sense of it".to_owned())))
+    looked.unwrap_or_else(|_| Err(nobody_understands()))
+}
+
+fn nobody_understands() -> OpenError {
+    OpenError::Damaged("nobody can make sense of it".to_owned())
+}
+
+/// Verifies every page of what has been read, with nothing changed by it.
+pub(crate) fn verify(storage: &Arc<dyn Storage>) -> Result<(), OpenError> {
+    let verified = catch_unwind(AssertUnwindSafe(|| verified(storage).map(drop)));
+    verified.unwrap_or_else(|_| Err(nobody_understands()))
 }
 
 fn look(storage: &Arc<dyn Storage>) -> Result<LookedInto, OpenError> {
@@ -62,22 +100,28 @@ fn look(storage: &Arc<dyn Storage>) -> Result<LookedInto, OpenError> {
         return Err(OpenError::Foreign("it is empty".to_owned()));
     }
     ask_for_memory(bytes_count)?;
+    let verified = verified(storage)?;
+    let ReadTables { written, sum, adds_up } = tables::read(&verified)?;
+    let used_bytes = tables::used_bytes(&written);
+    // Where it does not add up it is written anew as where it was not closed: its pages are whole, so the sum is what is wrong.
+    let is_closed = adds_up && open_closed(storage)?.is_some();
+    Ok(LookedInto { written, is_closed, bytes_count, used_bytes, sum })
+}
+
+/// Has redb verify all of it, and repair it above what is there.
+fn verified(storage: &Arc<dyn Storage>) -> Result<redb::Database, OpenError> {
     let layered = Guard { storage: Arc::new(Layered::over(Arc::clone(storage))?), fault: FirstFailure::default() };
     let mut builder = redb::Builder::new();
     builder.set_cache_size(CACHE_BYTES);
-    let verified = builder.set_check_integrity_on_open(true).create_with_backend(layered).map_err(tables::damaged)?;
-    let written = tables::read(&verified)?;
-    let used_bytes = tables::used_bytes(&written);
-    let is_closed = is_closed(storage)?;
-    Ok(LookedInto { written, is_closed, bytes_count, used_bytes })
+    builder.set_check_integrity_on_open(true).create_with_backend(layered).map_err(tables::damaged)
 }
 
-/// Whether it needs no repair.
-fn is_closed(storage: &Arc<dyn Storage>) -> Result<bool, OpenError> {
+/// Opens it for reading, if it needs no repair.
+fn open_closed(storage: &Arc<dyn Storage>) -> Result<Option<ReadOnlyDatabase>, OpenError> {
     let guard = Guard { storage: Arc::clone(storage), fault: FirstFailure::default() };
     match redb::Builder::new().set_cache_size(CACHE_BYTES).open_read_only_with_backend(guard) {
-        Ok(_) => Ok(true),
-        Err(redb::DatabaseError::RepairAborted) => Ok(false),
+        Ok(database) => Ok(Some(database)),
+        Err(redb::DatabaseError::RepairAborted) => Ok(None),
         Err(error) => Err(tables::damaged(error)),
     }
 }

@@ -1,9 +1,10 @@
 //! The tables of a database, and what was written in them.
 //!
 //! Table `values` has a key and its value, or nothing for one that hides the line of the data file; `descriptions` the name of
-//! a file that is published and what it is described as; `about` the format. A format that older servents cannot use counts
-//! one more.
+//! a file that is published and what it is described as; `about` the format, and what all entries add up to. A format that older
+//! servents cannot use counts one more.
 
+use std::borrow::Borrow;
 use std::sync::Arc;
 
 use common::content::search::FileName;
@@ -11,16 +12,20 @@ use common::key::Key;
 use common::limits::{DESCRIPTION_BYTES_MAX, VALUE_BYTES_MAX, WRITTEN_BYTES_MAX, WRITTEN_KEYS_MAX};
 use common::written::{KeptValue, StoreChange, WrittenData};
 use redb::{
-    ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition, TableError, TableHandle, WriteTransaction,
+    ReadableDatabase, ReadableTable, ReadableTableMetadata, Table, TableDefinition, TableError, TableHandle,
+    WriteTransaction,
 };
 
+use crate::ahead;
 use crate::storage::OpenError;
+use crate::sum::{EntriesSum, Entry};
 
 const VALUES: TableDefinition<&[u8], Option<&[u8]>> = TableDefinition::new("values");
 const DESCRIPTIONS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("descriptions");
 const ABOUT: TableDefinition<&str, u64> = TableDefinition::new("about");
 
 const FORMAT_NAME: &str = "format";
+const SUM_NAME: &str = "sum";
 /// What this servent writes.
 pub(crate) const FORMAT: u64 = 1;
 
@@ -32,22 +37,59 @@ pub(crate) fn make(transaction: &WriteTransaction) -> Result<(), redb::Error> {
     Ok(())
 }
 
-/// Makes changes, in their order.
-pub(crate) fn apply<'a>(
+/// Writes down what all entries add up to.
+pub(crate) fn set_sum(transaction: &WriteTransaction, sum: EntriesSum) -> Result<(), redb::Error> {
+    transaction.open_table(ABOUT)?.insert(SUM_NAME, sum.number())?;
+    Ok(())
+}
+
+/// Makes changes, in their order. Gives what all entries add up to then, who added up to this before.
+pub(crate) fn apply(
     transaction: &WriteTransaction,
-    changes: impl IntoIterator<Item = &'a StoreChange>,
-) -> Result<(), redb::Error> {
+    mut sum: EntriesSum,
+    changes: impl IntoIterator<Item: Borrow<StoreChange>>,
+) -> Result<EntriesSum, redb::Error> {
     let mut values = transaction.open_table(VALUES)?;
     let mut descriptions = transaction.open_table(DESCRIPTIONS)?;
     for change in changes {
-        match change {
-            StoreChange::Put { key, value } => drop(values.insert(key.as_bytes(), Some(&**value))?),
-            StoreChange::Hide { key } => drop(values.insert(key.as_bytes(), None)?),
-            StoreChange::Forget { key } => drop(values.remove(key.as_bytes())?),
-            StoreChange::Publish { name, text } => drop(descriptions.insert(name.as_bytes(), &**text)?),
-            StoreChange::Unpublish { name } => drop(descriptions.remove(name.as_bytes())?),
+        match change.borrow() {
+            StoreChange::Put { key, value } => set_value(&mut values, &mut sum, key, Some(value))?,
+            StoreChange::Hide { key } => set_value(&mut values, &mut sum, key, None)?,
+            StoreChange::Forget { key } => {
+                let key = key.as_bytes();
+                if let Some(before) = values.remove(key)? {
+                    sum.take_away(Entry::Value(key, before.value()));
+                }
+            }
+            StoreChange::Publish { name, text } => {
+                let name = name.as_bytes();
+                if let Some(before) = descriptions.insert(name, &**text)? {
+                    sum.take_away(Entry::Description(name, before.value()));
+                }
+                sum.add(Entry::Description(name, text));
+            }
+            StoreChange::Unpublish { name } => {
+                let name = name.as_bytes();
+                if let Some(before) = descriptions.remove(name)? {
+                    sum.take_away(Entry::Description(name, before.value()));
+                }
+            }
         }
     }
+    Ok(sum)
+}
+
+fn set_value(
+    values: &mut Table<'_, &'static [u8], Option<&'static [u8]>>,
+    sum: &mut EntriesSum,
+    key: &Key,
+    value: Option<&[u8]>,
+) -> Result<(), redb::Error> {
+    let key = key.as_bytes();
+    if let Some(before) = values.insert(key, value)? {
+        sum.take_away(Entry::Value(key, before.value()));
+    }
+    sum.add(Entry::Value(key, value));
     Ok(())
 }
 
@@ -124,8 +166,18 @@ pub(crate) fn changes_of(written: &WrittenData) -> impl Iterator<Item = StoreCha
     values.chain(published)
 }
 
+/// All there is in the tables.
+#[derive(Debug)]
+pub(crate) struct ReadTables {
+    pub(crate) written: WrittenData,
+    /// What all of it adds up to.
+    pub(crate) sum: EntriesSum,
+    /// Whether that is what whoever closed it last has written down.
+    pub(crate) adds_up: bool,
+}
+
 /// Reads everything. Whatever none of ours would have written is an error.
-pub(crate) fn read(database: &redb::Database) -> Result<WrittenData, OpenError> {
+pub(crate) fn read(database: &impl ReadableDatabase) -> Result<ReadTables, OpenError> {
     let transaction = database.begin_read().map_err(damaged)?;
     check_format(&transaction)?;
     let values = transaction.open_table(VALUES).map_err(foreign)?;
@@ -134,29 +186,33 @@ pub(crate) fn read(database: &redb::Database) -> Result<WrittenData, OpenError> 
     if keys_count > WRITTEN_KEYS_MAX as u64 {
         return Err(OpenError::TooMuch(format!("{keys_count} keys, and {WRITTEN_KEYS_MAX} are the most")));
     }
-    let mut written = WrittenData::default();
-    for entry in values.iter().map_err(damaged)? {
-        let (key, value) = entry.map_err(damaged)?;
-        let key = Key::new(key.value()).map_err(|error| OpenError::Foreign(error.to_string()))?;
-        let change = match value.value() {
+    let (mut written, mut sum) = (WrittenData::default(), EntriesSum::default());
+    let length_of = |value: Option<&[u8]>| value.map_or(0, <[u8]>::len);
+    ahead::for_each(values.iter().map_err(damaged)?, length_of, |key, value| {
+        sum.add(Entry::Value(key, value));
+        let key = Key::new(key).map_err(|error| OpenError::Foreign(error.to_string()))?;
+        let change = match value {
             Some(value) if value.len() > VALUE_BYTES_MAX => {
                 return Err(too_long("value", value.len(), VALUE_BYTES_MAX));
             }
             Some(value) => StoreChange::Put { key, value: value.into() },
             None => StoreChange::Hide { key },
         };
-        keep(&mut written, change)?;
-    }
-    for entry in descriptions.iter().map_err(damaged)? {
-        let (name, text) = entry.map_err(damaged)?;
-        let name = FileName::new(name.value()).map_err(|error| OpenError::Foreign(error.to_string()))?;
-        let text = text.value();
+        keep(&mut written, change)
+    })?;
+    ahead::for_each(descriptions.iter().map_err(damaged)?, <[u8]>::len, |name, text| {
+        sum.add(Entry::Description(name, text));
+        let name = FileName::new(name).map_err(|error| OpenError::Foreign(error.to_string()))?;
         if text.len() > DESCRIPTION_BYTES_MAX {
             return Err(too_long("description", text.len(), DESCRIPTION_BYTES_MAX));
         }
-        keep(&mut written, StoreChange::Publish { name, text: text.into() })?;
-    }
-    Ok(written)
+        keep(&mut written, StoreChange::Publish { name, text: text.into() })
+    })?;
+    let about = transaction.open_table(ABOUT).map_err(foreign)?;
+    let said = about.get(SUM_NAME).map_err(damaged)?.map(|said| EntriesSum::of(said.value()));
+    // An entry that is there twice is in memory once.
+    let are_all_there = keys_count == (written.keys_count() + written.published_count()) as u64;
+    Ok(ReadTables { written, sum, adds_up: are_all_there && said == Some(sum) })
 }
 
 fn keep(written: &mut WrittenData, change: StoreChange) -> Result<(), OpenError> {

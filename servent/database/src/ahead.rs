@@ -1,0 +1,74 @@
+//! The entries of a table, in their order, read by a thread of its own a little ahead of whoever takes them.
+//!
+//! Reading a page and taking what is in it take as long as one another, and a start waits for both. What entries mean is not
+//! known here.
+
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread;
+
+use redb::{AccessGuard, Range, StorageError, Value};
+
+use crate::storage::OpenError;
+use crate::tables::damaged;
+
+/// So many entries are handed over at once, or fewer that are as long as this together.
+const PIECE_ENTRIES_MAX: usize = 256;
+const PIECE_BYTES: usize = 128 * 1024;
+/// So many pieces wait. With the one that is read and the one that is taken this bounds what is in memory beside the rest.
+const PIECES_MAX: usize = 4;
+
+/// Keys and names are bytes, whatever is kept of them.
+type NameBytes = &'static [u8];
+
+/// Entries as they lie in pages.
+type Piece<'a, V> = Vec<(AccessGuard<'a, NameBytes>, AccessGuard<'a, V>)>;
+
+/// Gives each entry of a table to whoever takes them, until that is an error. How long what is kept is, is told beside.
+pub(crate) fn for_each<V: Value + Send + 'static>(
+    entries: Range<'_, NameBytes, V>,
+    length_of: impl Fn(V::SelfType<'_>) -> usize + Send,
+    mut take: impl FnMut(&[u8], V::SelfType<'_>) -> Result<(), OpenError>,
+) -> Result<(), OpenError> {
+    thread::scope(|scope| {
+        let (hand_over, pieces) = sync_channel(PIECES_MAX);
+        let reader = thread::Builder::new().name("reads ahead".to_owned());
+        reader.spawn_scoped(scope, move || read(entries, length_of, &hand_over))?;
+        // Where this ends early nobody takes what is read, and the reader ends too.
+        for piece in pieces {
+            for (name, kept) in piece.map_err(damaged)? {
+                take(name.value(), kept.value())?;
+            }
+        }
+        Ok(())
+    })
+}
+
+fn read<'a, V: Value + 'static>(
+    mut entries: Range<'a, NameBytes, V>,
+    length_of: impl Fn(V::SelfType<'_>) -> usize,
+    hand_over: &SyncSender<Result<Piece<'a, V>, StorageError>>,
+) {
+    loop {
+        let (mut piece, mut bytes_count) = (Vec::new(), 0);
+        while piece.len() < PIECE_ENTRIES_MAX && bytes_count < PIECE_BYTES {
+            match entries.next() {
+                Some(Ok((name, kept))) => {
+                    bytes_count += name.value().len() + length_of(kept.value());
+                    piece.push((name, kept));
+                }
+                Some(Err(error)) => {
+                    // What was read before it is of no use to anybody.
+                    let _ = hand_over.send(Err(error));
+                    return;
+                }
+                None => {
+                    let _ = hand_over.send(Ok(piece));
+                    return;
+                }
+            }
+        }
+        if hand_over.send(Ok(piece)).is_err() {
+            return;
+        }
+    }
+}
