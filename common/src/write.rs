@@ -138,11 +138,14 @@ pub enum WriteRefusal {
     NothingShared,
     /// Too much waits to be kept; later perhaps.
     Busy,
+    /// What it has could only be read when it started, such as where there was no room to write it anew: nothing is kept until it
+    /// is started again.
+    ReadOnly,
 }
 
 impl WriteRefusal {
     /// Every reason there is, in the order of their numbers.
-    pub const ALL: [WriteRefusal; 7] = [
+    pub const ALL: [WriteRefusal; 8] = [
         WriteRefusal::NoStore,
         WriteRefusal::NotFromHere,
         WriteRefusal::StoreFull,
@@ -150,6 +153,7 @@ impl WriteRefusal {
         WriteRefusal::DiskFailed,
         WriteRefusal::NothingShared,
         WriteRefusal::Busy,
+        WriteRefusal::ReadOnly,
     ];
 
     /// Its name for programs.
@@ -163,6 +167,7 @@ impl WriteRefusal {
             WriteRefusal::DiskFailed => "disk_failed",
             WriteRefusal::NothingShared => "nothing_shared",
             WriteRefusal::Busy => "busy",
+            WriteRefusal::ReadOnly => "read_only",
         }
     }
 }
@@ -203,7 +208,16 @@ mod tests {
         assert_eq!(WriteOutcome::Present.word(), "present");
         assert_eq!(
             WriteRefusal::ALL.map(|refusal| WriteOutcome::Refused(refusal).word()),
-            ["no_store", "not_from_here", "store_full", "disk_full", "disk_failed", "nothing_shared", "busy"]
+            [
+                "no_store",
+                "not_from_here",
+                "store_full",
+                "disk_full",
+                "disk_failed",
+                "nothing_shared",
+                "busy",
+                "read_only"
+            ]
         );
     }
 }

@@ -120,6 +120,10 @@ pub(crate) fn complaint(change: &Change, end: WriteEnd, own_ip: IpAddr, contact:
         WriteRefusal::StoreFull => "its store is full: it keeps as many keys or as many bytes as it may".to_owned(),
         WriteRefusal::DiskFull => "its disk is full".to_owned(),
         WriteRefusal::DiskFailed => "its disk failed: it serves what it has and takes no more".to_owned(),
+        WriteRefusal::ReadOnly => {
+            "its database could only be read when it started, as its log says: it serves what it has and takes no more"
+                .to_owned()
+        }
         WriteRefusal::NothingShared => "this servent shares no directory (it was started without --share)".to_owned(),
         WriteRefusal::Busy => "this servent is busy: too much waits for its disk; try again later".to_owned(),
     })
@@ -208,6 +212,7 @@ mod tests {
                 "its disk failed: it serves what it has and takes no more",
                 "this servent shares no directory (it was started without --share)",
                 "this servent is busy: too much waits for its disk; try again later",
+                "its database could only be read when it started, as its log says: it serves what it has and takes no more",
             ]
         );
         let hint = ": start one with a loopback address as its contact, such as client 127.0.0.1:9001";

@@ -46,7 +46,7 @@ pub struct Config {
     pub share_bytes_per_second: Option<u64>,
     /// What was written before and is kept; nothing where nothing is.
     pub written: Option<Arc<WrittenData>>,
-    /// Whether its disk has failed, so that nothing more is kept.
+    /// Whether that could only be read, so that nothing more is kept.
     pub is_read_only: bool,
     /// Whether only those of the shared files are offered that are published.
     pub published_only: bool,

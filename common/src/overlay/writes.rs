@@ -36,8 +36,8 @@ pub(super) struct Writes {
     shown: Option<Arc<WrittenData>>,
     /// What will be, if all goes well.
     ahead: Ahead,
-    /// The disk has failed.
-    is_read_only: bool,
+    /// Why nothing more is kept, whatever is written: the disk has failed, or what is there could only be read.
+    refuses: Option<WriteRefusal>,
     /// Writes that nobody was told of, in the order in which they came.
     queue: VecDeque<WaitingWrite>,
     /// Those of them, from the first, that are over: what they change is on the disk, or they are refused.
@@ -101,7 +101,7 @@ impl Writes {
     pub(super) fn begin(&mut self, written: &Arc<WrittenData>, is_read_only: bool) {
         self.ahead = Ahead::of(written);
         self.shown = Some(Arc::clone(written));
-        self.is_read_only = is_read_only;
+        self.refuses = is_read_only.then_some(WriteRefusal::ReadOnly);
     }
 
     /// Whether anything is kept at all.
@@ -171,8 +171,8 @@ impl Writes {
         if !asked.is_from_here {
             return refused(WriteRefusal::NotFromHere);
         }
-        if self.is_read_only {
-            return refused(WriteRefusal::DiskFailed);
+        if let Some(refusal) = self.refuses {
+            return refused(refusal);
         }
         let has_value =
             |key: &Key| self.ahead.has_value(key, shown).unwrap_or_else(|| asked.store.get(key.as_bytes()).is_some());
@@ -253,7 +253,7 @@ impl Writes {
             }
             Err(CommitFailure::Failed(reason)) => {
                 log::error!("the disk failed: {reason}; what was written before is served, and nothing more is kept");
-                self.is_read_only = true;
+                self.refuses = Some(WriteRefusal::DiskFailed);
                 self.refuse_waiting(WriteRefusal::DiskFailed);
             }
         }

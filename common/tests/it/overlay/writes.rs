@@ -171,7 +171,7 @@ fn who_may_not_write_is_told_why() {
         (config(), [127, 0, 0, 1], put(), WriteRefusal::NoStore),
         (config(), [192, 0, 2, 7], put(), WriteRefusal::NoStore),
         (keeping_config(), [192, 0, 2, 7], put(), WriteRefusal::NotFromHere),
-        (Config { is_read_only: true, ..keeping_config() }, [127, 0, 0, 1], put(), WriteRefusal::DiskFailed),
+        (Config { is_read_only: true, ..keeping_config() }, [127, 0, 0, 1], put(), WriteRefusal::ReadOnly),
     ] {
         let mut mind = Mind::with(&config, store("tea green"));
         let link = writer_from(&mut mind, from);

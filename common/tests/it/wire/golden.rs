@@ -488,15 +488,16 @@ pub(super) fn kind(message: &Message) -> usize {
                 WriteRefusal::DiskFailed => 62,
                 WriteRefusal::NothingShared => 63,
                 WriteRefusal::Busy => 64,
+                WriteRefusal::ReadOnly => 65,
             },
         },
-        Message::Watch(_) => 65,
-        Message::Unwatch(_) => 66,
+        Message::Watch(_) => 66,
+        Message::Unwatch(_) => 67,
         Message::Changed(_) => KINDS_COUNT - 1,
     }
 }
 
-pub(super) const KINDS_COUNT: usize = 68;
+pub(super) const KINDS_COUNT: usize = 69;
 
 #[test]
 fn the_preface_is_these_four_bytes() {

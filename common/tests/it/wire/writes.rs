@@ -31,7 +31,7 @@ fn what_is_said_of_writes_follows_its_rules() {
         ("19 00 02 00 00", "the name is empty"),
         ("19 00 03 02 0061", "the name has a NUL in it"),
         ("19 00 04 01 61", "a variant is unknown"),
-        ("1a 00 05 07", "a write refused for reason 7"),
+        ("1a 00 05 08", "a write refused for reason 8"),
         ("1a 00 06", "a variant is unknown"),
         ("1b 00 00", "the key is empty"),
         ("1d 00 02", "a variant is unknown"),

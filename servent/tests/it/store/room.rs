@@ -51,7 +51,7 @@ fn what_was_not_closed_and_cannot_be_written_anew_is_served_and_takes_no_more() 
     let servent = serve_with_room(&place, 8);
     assert_eq!(values(servent.address, "tea"), [b"green"]);
     let mut writer = Writer::at(servent.address);
-    assert_eq!(writer.put("tea", "red"), WriteOutcome::Refused(WriteRefusal::DiskFailed));
+    assert_eq!(writer.put("tea", "red"), WriteOutcome::Refused(WriteRefusal::ReadOnly));
     let said = ended(servent);
     assert!(said.contains("cannot be written to: it is served, and takes no more: "), "{said}");
     let advice = format!("; make room, or allow writing to {}, and start it again", place.at("").trim_end_matches('/'));

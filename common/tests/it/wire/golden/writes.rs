@@ -47,6 +47,7 @@ pub(super) fn golden_messages() -> Vec<Golden> {
         golden("written, refused, disk failed", "00000005  00  1a  07  05 04", refused(WriteRefusal::DiskFailed)),
         golden("written, refused, nothing shared", "00000005  00  1a  07  05 05", refused(WriteRefusal::NothingShared)),
         golden("written, refused, busy", "00000005  00  1a  07  05 06", refused(WriteRefusal::Busy)),
+        golden("written, refused, read only", "00000005  00  1a  07  05 07", refused(WriteRefusal::ReadOnly)),
         golden(
             "watch",
             "0000000a  00  1b  07  06 6b65726e656c",

@@ -63,7 +63,8 @@ struct LastAsk {
 struct WatchedKeeper {
     below: Arc<Store>,
     keeps: bool,
-    is_read_only: bool,
+    /// Why it must refuse whatever is written.
+    refuses: Option<WriteRefusal>,
     /// What is on the disk whatever happens, and what may be besides: all of it or nothing.
     sure: KeptState,
     doubt: Option<Vec<StoreChange>>,
@@ -116,7 +117,7 @@ impl WatchedWrites {
         let keeper = self.keeper(servent);
         let state = KeptState::of(written);
         let wrong = keeper.wrong_of_found(&state);
-        keeper.is_read_only = is_read_only;
+        keeper.refuses = is_read_only.then_some(WriteRefusal::ReadOnly);
         // What is only read was not proved to be on the disk.
         if !is_read_only {
             (keeper.sure, keeper.doubt) = (state.clone(), None);
@@ -198,7 +199,7 @@ impl WatchedWrites {
             Err(CommitFailure::Failed(_)) => {
                 self.counts.failures += 1;
                 keeper.doubt = Some(changes);
-                keeper.is_read_only = true;
+                keeper.refuses = Some(WriteRefusal::DiskFailed);
                 keeper.refuse_all(WriteRefusal::DiskFailed);
             }
         }
@@ -349,8 +350,8 @@ impl WatchedKeeper {
         if !is_from_here {
             return refused(WriteRefusal::NotFromHere);
         }
-        if self.is_read_only {
-            return refused(WriteRefusal::DiskFailed);
+        if let Some(refusal) = self.refuses {
+            return refused(refusal);
         }
         let has = |key: &[u8]| self.ahead.value(key, &self.below).is_some();
         match change {
