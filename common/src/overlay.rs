@@ -58,6 +58,7 @@ use crate::random::{Secret, split_mix};
 use crate::store::Store;
 use crate::time::Time;
 use crate::wire::WireError;
+use crate::written::WrittenData;
 
 pub use config::Config;
 pub use doors::{Dial, Input, Opening, Output};
@@ -242,6 +243,12 @@ impl Overlay {
     /// How much the mind holds of each thing that has a limit, and what it counted, in one order for ever.
     pub fn holdings(&self) -> impl Iterator<Item = Holding> {
         holdings::holdings(&self.rooms)
+    }
+
+    /// What was written and is told to everybody; nothing where nothing is kept.
+    #[must_use]
+    pub fn written(&self) -> Option<&WrittenData> {
+        self.rooms.rare.get().and_then(|rare| rare.writes.written())
     }
 
     /// The value of one of these, by its name, if there is one of that name.

@@ -28,7 +28,7 @@ use crate::peers::{Inputs, PeerConnections};
 use crate::poller::{Interest, Poller, Ready};
 use crate::signals::{Signals, WatchedSignals};
 use crate::store_file::StoreFile;
-use crate::{data, share, sockets};
+use crate::{data, share, sockets, store_file};
 
 /// How long a servent that was told to stop may take to send its last words.
 const LEAVE_MAX: Duration = Duration::from_secs(2);
@@ -184,8 +184,8 @@ impl Server {
     }
 
     fn tell_done(&mut self, done: JobDone) {
-        let keys_count = match &done {
-            JobDone::DataRead(Ok(store)) => Some(store.len()),
+        let data = match &done {
+            JobDone::DataRead(Ok(store)) => Some(Arc::clone(store)),
             _ => None,
         };
         let shared = match &done {
@@ -196,9 +196,13 @@ impl Server {
         };
         self.inputs.push_back(Input::Disk(done));
         self.think();
-        if let Some(keys_count) = keys_count {
-            // Now its mind has them.
-            data::announce(&self.data, keys_count);
+        // Now its mind has it.
+        match (data, self.kept.as_ref().zip(self.overlay.written())) {
+            (None, _) => {}
+            (Some(store), Some((kept, written))) => {
+                store_file::announce_anew(&self.data, kept.path(), &store, written);
+            }
+            (Some(store), None) => data::announce(&self.data, store.len()),
         }
         if let Some((catalogue, hashed_count)) = shared {
             share::announce(&catalogue, hashed_count, self.is_published_only);

@@ -24,6 +24,8 @@ use crate::options::DataSource;
 
 /// How long a servent that ends waits until its database is closed. Otherwise the next start writes it anew.
 const CLOSE_MAX: Duration = Duration::from_secs(2);
+/// So many keys that were written are looked up in the data that was read again, between two turns of the loop.
+const COUNTED_WHILE_SERVING_MAX: usize = 16_384;
 /// A line that says nothing.
 const COMMENT: &[u8] = b"#\n";
 /// So many keys that no line can hold are told one by one.
@@ -82,6 +84,10 @@ fn advice(path: &Path, reason: &str) -> String {
 }
 
 impl StoreFile {
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Puts changes on the disk, all or none.
     pub(crate) fn commit(&self, changes: &[StoreChange]) -> Result<(), CommitFailure> {
         let mut database = self.database.lock().unwrap_or_else(PoisonError::into_inner);
@@ -151,6 +157,24 @@ pub(crate) fn announce(data: &DataSource, path: &Path, origins: &Origins) {
     let DataSource::File(_) = data else { return log::info!("serving {} of {name}", counted(*written, "key")) };
     let hidden = if *hidden == 0 { String::new() } else { format!(" ({} more hidden)", grouped(*hidden)) };
     log::info!("serving {} of {data}{hidden} and {} of {name}", counted(*of_data, "key"), grouped(*written));
+}
+
+/// Says what is served from now on, where the data was read again.
+pub(crate) fn announce_anew(data: &DataSource, path: &Path, store: &Store, written: &WrittenData) {
+    match origins_while_serving(store, written) {
+        _ if *data == DataSource::None => {}
+        Some(origins) => announce(data, path, &origins),
+        None => {
+            let (of_data, above, name) =
+                (counted(store.len(), "key"), counted(written.keys_count(), "key"), ShownStore(path));
+            log::info!("serving {of_data} of {data}, but those that are hidden by the {above} of {name}");
+        }
+    }
+}
+
+/// Nobody is kept waiting for a count: of more keys there is none.
+fn origins_while_serving(store: &Store, written: &WrittenData) -> Option<Origins> {
+    (written.keys_count() <= COUNTED_WHILE_SERVING_MAX).then(|| Origins::of(store, written))
 }
 
 /// What a check finds: what was written, and what is said of it. What a start would refuse is an error.
@@ -305,6 +329,20 @@ mod tests {
         written.apply(StoreChange::Put { key: key("coffee"), value: b""[..].into() });
         written.apply(StoreChange::Hide { key: key("mate") });
         written.apply(StoreChange::Hide { key: key("nothing") });
-        assert_eq!(Origins::of(&store, &written), Origins { written: 2, data: 1, hidden: 2, deleted: 2 });
+        let origins = Origins { written: 2, data: 1, hidden: 2, deleted: 2 };
+        assert_eq!(Origins::of(&store, &written), origins);
+        assert_eq!(origins_while_serving(&store, &written), Some(origins));
+    }
+
+    #[test]
+    fn nobody_waits_while_very_many_keys_are_counted() {
+        let mut written = WrittenData::default();
+        let hide = |number: usize| StoreChange::Hide { key: Key::new(number.to_string().as_bytes()).unwrap() };
+        (0..COUNTED_WHILE_SERVING_MAX).for_each(|number| written.apply(hide(number)));
+        let deleted =
+            |written: &WrittenData| origins_while_serving(&Store::default(), written).map(|origins| origins.deleted);
+        assert_eq!(deleted(&written), Some(COUNTED_WHILE_SERVING_MAX));
+        written.apply(hide(COUNTED_WHILE_SERVING_MAX));
+        assert_eq!(deleted(&written), None);
     }
 }

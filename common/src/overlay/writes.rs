@@ -109,9 +109,14 @@ impl Writes {
         self.shown.is_some()
     }
 
-    /// What was written, is on the disk and is told to everybody; nothing while that is nothing.
+    /// What was written, is on the disk and is told to everybody; nothing where nothing is kept.
+    pub(super) fn written(&self) -> Option<&WrittenData> {
+        self.shown.as_deref()
+    }
+
+    /// The same; nothing while that is nothing.
     pub(super) fn shown(&self) -> Option<&WrittenData> {
-        self.shown.as_deref().filter(|shown| !shown.is_empty())
+        self.written().filter(|shown| !shown.is_empty())
     }
 
     /// How many bytes wait.

@@ -147,6 +147,20 @@ fn what_is_written_is_answered_and_is_there_at_the_next_start() {
 }
 
 #[test]
+fn data_that_is_read_again_is_told_with_what_of_it_is_hidden() {
+    let (place, data) = (StorePlace::new(), DataFile::new("tea green\nmate bitter\n"));
+    let mut servent = place.serve(data.path());
+    let mut writer = Writer::at(servent.address);
+    writer.put("tea", "red");
+    writer.put("coffee", "black");
+    writer.delete("mate");
+    data.write("tea green\nmate bitter\nrooibos red\n");
+    servent.signal(Signal::HUP);
+    let above = format!("(2 more hidden) and 2 of {}", place.database());
+    servent.wait_for_log(&format!("serving 1 key of {} {above}", data.path()), 1);
+}
+
+#[test]
 fn a_check_says_what_comes_from_where_and_changes_nothing() {
     let (place, data) = (StorePlace::new(), DataFile::new("tea green\nmate bitter\nrooibos red\n"));
     let database = place.database();
