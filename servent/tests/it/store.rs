@@ -276,8 +276,9 @@ fn what_cannot_be_made_or_written_anew_is_told_by_a_check_too() {
         format!("in use, or not closed; a start could not write to it, would serve it and take no more: {reason}\n");
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert!(stdout(&output).contains(&words), "{}", stdout(&output));
-    let said = ended(place.serve("-"));
-    assert!(said.contains(&format!("it is served, and takes no more: {reason}")), "{said}");
+    let mut servent = place.serve("-");
+    servent.wait_for_log(&format!("it is served, and takes no more: {reason}"), 1);
+    ended(servent);
     assert_eq!(fs::read(&theirs).unwrap(), b"my novel");
     let link = place.at("link.db");
     std::os::unix::fs::symlink("gone/real.db", &link).unwrap();

@@ -47,8 +47,7 @@ fn state_after(writer: usize, number: u64) -> BTreeMap<Vec<u8>, Vec<u8>> {
 }
 
 /// Writes until the servent is gone, and says of each that is acknowledged that it is.
-fn write(writer: usize, contact: SocketAddr, begin: u64, tell: &Sender<()>) -> Progress {
-    let mut client = Writer::at(contact);
+fn write(writer: usize, client: &mut Writer, begin: u64, tell: &Sender<()>) -> Progress {
     let mut progress = Progress { acknowledged: begin, said: begin };
     loop {
         while progress.said < progress.acknowledged + UNDER_WAY {
@@ -86,10 +85,12 @@ fn check(writer: usize, state: &BTreeMap<Vec<u8>, Vec<u8>>, progress: Progress) 
 fn write_until(place: &StorePlace, begin: &[u64], count: u64, end: impl FnOnce(Process)) -> Vec<Progress> {
     let servent = place.serve("-");
     let (tell, told) = channel();
-    let address = servent.address;
-    let writers: Vec<_> = begin.iter().enumerate().map(|(writer, begin)| (writer, *begin, tell.clone())).collect();
-    let writers =
-        writers.into_iter().map(|(writer, begin, tell)| thread::spawn(move || write(writer, address, begin, &tell)));
+    // All have come before the first of them has enough.
+    let clients: Vec<Writer> = begin.iter().map(|_| Writer::at(servent.address)).collect();
+    let writers = clients.into_iter().zip(begin).enumerate().map(|(writer, (mut client, begin))| {
+        let (begin, tell) = (*begin, tell.clone());
+        thread::spawn(move || write(writer, &mut client, begin, &tell))
+    });
     let writers: Vec<_> = writers.collect();
     for _ in 0..count {
         told.recv_timeout(PATIENCE).unwrap();
