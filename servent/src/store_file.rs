@@ -202,8 +202,19 @@ pub(crate) fn look_at(path: &Path) -> anyhow::Result<(WrittenData, String)> {
     if let Some(reason) = trouble {
         let advice = advice(path, &reason);
         said += &format!("; a start could not write to it, would serve it and take no more: {reason}{advice}");
+    } else if let (Some(anew_bytes), Ok(free_bytes)) = (look.anew_bytes(), database::free_bytes_beside(path)) {
+        said.extend(too_little_room(look.is_closed, anew_bytes, free_bytes));
     }
     Ok((look.written, said))
+}
+
+/// What is said where a start may find too little room to write a database anew.
+fn too_little_room(is_closed: bool, anew_bytes: u64, free_bytes: u64) -> Option<String> {
+    let stays = if is_closed { "stays as large as it is" } else { "is served then, and takes no more" };
+    let (free, anew) = (counted(free_bytes, "byte"), grouped(anew_bytes));
+    let said =
+        format!("; a start writes it anew, for which {free} are free, and it may take {anew}: without them it {stays}");
+    (free_bytes < anew_bytes).then_some(said)
 }
 
 /// Writes what was written as a key-value file. What no line can hold is told and left out, and that is an error at the end.

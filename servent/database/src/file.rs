@@ -9,7 +9,7 @@ use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{Access, AtFlags, CWD, OFlags, accessat};
+use rustix::fs::{Access, AtFlags, CWD, OFlags, accessat, statvfs};
 
 use crate::storage::{Current, DatabasePlace, OpenError, Storage};
 
@@ -59,7 +59,7 @@ impl FilePlace {
     }
 
     fn directory(&self) -> &Path {
-        self.path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+        directory_of(&self.path)
     }
 }
 
@@ -195,6 +195,17 @@ pub fn could_write_anew(path: &Path) -> Result<(), OpenError> {
             check_ours(&file, &place.beside)
         }
     }
+}
+
+/// How many bytes are free where a database is written anew.
+pub fn free_bytes_beside(path: &Path) -> io::Result<u64> {
+    let beside = beside(path);
+    let room = statvfs(directory_of(&beside))?;
+    Ok(room.f_bavail.saturating_mul(room.f_frsize))
+}
+
+fn directory_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 impl DatabasePlace for FilePlace {

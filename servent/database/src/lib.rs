@@ -48,7 +48,7 @@ use std::sync::Arc;
 use common::disk::CommitFailure;
 use common::written::{StoreChange, WrittenData};
 
-pub use file::{beside, could_write_anew, could_write_to};
+pub use file::{beside, could_write_anew, could_write_to, free_bytes_beside};
 pub use look::{LookedInto, look_at};
 pub use storage::{Current, DatabasePlace, OpenError, Storage};
 
@@ -140,8 +140,8 @@ pub fn open_at(place: &dyn DatabasePlace) -> Result<OpenedDatabase, OpenError> {
         }
     };
     let (look, is_verified) = look::read_at_start(&current.storage)?;
-    let LookedInto { written, is_closed, used_bytes, sum, .. } = look;
-    let is_large = bytes_count >= COMPACTED_BYTES_MIN && used_bytes <= bytes_count / 2;
+    let is_large = look.is_large();
+    let LookedInto { written, is_closed, sum, .. } = look;
     if let Some(reason) = current.read_only {
         let start = if is_closed { StartKind::AsLeft } else { StartKind::NotClosed };
         return Ok(read_only(written, current.storage, start, reason));

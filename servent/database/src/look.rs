@@ -16,7 +16,7 @@ use crate::layered::Layered;
 use crate::storage::{OpenError, Storage};
 use crate::sum::EntriesSum;
 use crate::tables::ReadTables;
-use crate::{CACHE_BYTES, file, tables};
+use crate::{CACHE_BYTES, COMPACTED_BYTES_MIN, file, tables};
 
 /// Whoever looks while a servent writes looks again where what was copied is not whole.
 const LOOKS_MAX: usize = 8;
@@ -34,6 +34,25 @@ pub struct LookedInto {
     pub used_bytes: u64,
     /// What all of it adds up to.
     pub(crate) sum: EntriesSum,
+}
+
+impl LookedInto {
+    /// Whether a start would make it smaller, which is done where that halves it.
+    #[must_use]
+    pub fn is_large(&self) -> bool {
+        self.bytes_count >= COMPACTED_BYTES_MIN && self.used_bytes <= self.bytes_count / 2
+    }
+
+    /// How much room a start may take for what it writes anew beside it; nothing where it does not.
+    #[must_use]
+    pub fn anew_bytes(&self) -> Option<u64> {
+        match (self.is_closed, self.is_large()) {
+            // No more than it takes now, whatever of that is used.
+            (false, _) => Some(self.bytes_count),
+            (true, true) => Some(self.used_bytes),
+            (true, false) => None,
+        }
+    }
 }
 
 /// Looks at a database in a file, also while a servent uses it. Where there is none, or it is empty, that is an error.

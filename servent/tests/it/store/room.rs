@@ -60,3 +60,35 @@ fn what_was_not_closed_and_cannot_be_written_anew_is_served_and_takes_no_more() 
     place.keep(&[(b"mate", b"bitter")]);
     assert_eq!(place.exported(), b"mate bitter\ntea green\n");
 }
+
+/// On a disk of its own, where the system lets somebody have one.
+#[test]
+fn a_check_says_where_a_start_may_find_too_little_room_to_write_it_anew() {
+    const SCRIPT: &str = "mount -t tmpfs -o size=\"$2\"k none \"$3\" && cat \"$1\" > \"$3\"/north.db || exit 99
+        exec \"$0\" 0 - --store \"$3\"/north.db --check";
+    let place = StorePlace::new();
+    let mut servent = place.serve("-");
+    Writer::at(servent.address).put("large", vec![b'x'; 500_000]);
+    servent.signal(Signal::KILL);
+    servent.wait();
+    let (database, disk) = (place.database(), place.at("disk"));
+    fs::create_dir(&disk).unwrap();
+    let kilobytes = fs::metadata(&database).unwrap().len() / 1024;
+    let check = |kilobytes: u64| {
+        let mut command = Command::new("unshare");
+        command.args(["--map-root-user", "--mount", "bash", "-c", SCRIPT]);
+        command.arg(program("servent").unwrap()).args([&database, &kilobytes.to_string(), &disk]).output().unwrap()
+    };
+    for (kilobytes, is_said) in [(kilobytes * 3 / 2, true), (kilobytes * 4, false)] {
+        let output = check(kilobytes);
+        let log = stderr(&output);
+        if output.status.code() == Some(99) || log.starts_with("unshare: ") {
+            return println!("not run: a disk of one's own cannot be had here: {log}");
+        }
+        let page = stdout(&output);
+        assert_eq!(output.status.code(), Some(0), "{log}");
+        assert!(page.contains("in use, or not closed"), "{page}");
+        let words = "without them it is served then, and takes no more\n";
+        assert_eq!(page.contains(words), is_said, "{page}");
+    }
+}
