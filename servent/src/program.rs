@@ -70,6 +70,7 @@ fn check(options: &Options) -> anyhow::Result<()> {
     let mut files = Vec::new();
     if let Some((origins, said)) = kept {
         files.extend([("store", said), ("serving", origins.to_string())]);
+        files.extend(store_file::why_nobody_writes(listen).map(|why| ("writers", format!("nobody: {why}"))));
     }
     files.extend(known.map(|known| ("members", format!("{} known from before", counted(known.len(), "member")))));
     files.extend(events.map(|events| ("events", events)));

@@ -21,7 +21,7 @@ use crate::options::Options;
 use crate::server::Server;
 use crate::share::SharedDirectory;
 use crate::signals::Signals;
-use crate::store_file::Origins;
+use crate::store_file::{Origins, ShownStore};
 use crate::{data, interfaces, members_file, sockets, store_file};
 
 /// What concerns the whole program is logged under its name.
@@ -83,7 +83,12 @@ pub(crate) fn start(options: &Options, signals: Signals) -> anyhow::Result<(Serv
     };
     let server = Server::new(listener, &config, Arc::new(store), options, signals, events, files)?;
     match origins.zip(options.store.as_deref()) {
-        Some((origins, path)) => store_file::announce(&options.data, path, &origins),
+        Some((origins, path)) => {
+            store_file::announce(&options.data, path, &origins);
+            if let Some(why) = store_file::why_nobody_writes(address) {
+                log::warn!(target: LOG, "nobody can write to {}: {why}", ShownStore(path));
+            }
+        }
         None => data::announce(&options.data, keys_count),
     }
     Ok((server, address))

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::io::Write;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::channel;
@@ -148,6 +149,20 @@ impl fmt::Display for Origins {
         let (hidden, deleted) = (grouped(*hidden), grouped(*deleted));
         write!(f, "{of_data} of the data ({hidden} more hidden), {of_store} of the store ({deleted} more deleted)")
     }
+}
+
+/// What keeps everybody from writing to a database, where something does: nobody connects from a loopback address to one that is none.
+pub(crate) fn why_nobody_writes(listen: SocketAddr) -> Option<String> {
+    let ip = listen.ip().to_canonical();
+    if ip.is_loopback() || ip.is_unspecified() {
+        return None;
+    }
+    let everywhere: IpAddr = if ip.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let instead = SocketAddr::new(everywhere, listen.port());
+    Some(format!(
+        "only clients on a loopback address may, and none of these can connect to {listen}: listen on {instead}, or on a loopback \
+         address"
+    ))
 }
 
 /// Says what is served from the start on.
@@ -343,6 +358,30 @@ mod tests {
         let origins = Origins { written: 2, data: 1, hidden: 2, deleted: 2 };
         assert_eq!(Origins::of(&store, &written), origins);
         assert_eq!(origins_while_serving(&store, &written), Some(origins));
+    }
+
+    #[test]
+    fn who_cannot_be_reached_from_a_loopback_address_is_written_to_by_nobody() {
+        let said = |listen: &str| why_nobody_writes(listen.parse().unwrap());
+        for listen in ["127.0.0.7:9001", "[::1]:9001", "0.0.0.0:9001", "[::]:9001", "[::ffff:127.0.0.1]:9001"] {
+            assert_eq!(said(listen), None, "{listen}");
+        }
+        for (listen, instead) in [
+            ("192.0.2.7:9001", "to 192.0.2.7:9001: listen on 0.0.0.0:9001,"),
+            ("[2001:db8::7]:9001", "to [2001:db8::7]:9001: listen on [::]:9001,"),
+        ] {
+            assert!(said(listen).is_some_and(|said| said.contains(instead)), "{listen}");
+        }
+    }
+
+    #[test]
+    fn room_is_missed_where_there_is_less_than_may_be_taken() {
+        assert_eq!((too_little_room(false, 9, 9), too_little_room(true, 9, 10)), (None, None));
+        let said = |is_closed| too_little_room(is_closed, 5_000_000, 4_999_999).unwrap();
+        let anew =
+            "; a start writes it anew, for which 4,999,999 bytes are free, and it may take 5,000,000: without them it";
+        assert_eq!(said(false), format!("{anew} is served then, and takes no more"));
+        assert_eq!(said(true), format!("{anew} stays as large as it is"));
     }
 
     #[test]

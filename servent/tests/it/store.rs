@@ -193,6 +193,34 @@ fn a_check_says_what_comes_from_where_and_changes_nothing() {
     assert_eq!(fs::read(&database).unwrap(), before);
 }
 
+/// It serves all the same: what was written before is answered, and may be watched.
+#[test]
+fn a_servent_on_no_loopback_address_says_that_nobody_writes_to_it() {
+    let place = StorePlace::new();
+    let check = |listen: &str| {
+        let output = run(&[listen, "-", "--store", &place.database(), "--check"]);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        stdout(&output)
+    };
+    let why = |listen: &str, port: u16| {
+        format!(
+            "only clients on a loopback address may, and none of these can connect to {listen}:{port}: listen on 0.0.0.0:{port}"
+        )
+    };
+    assert!(!check("9000").contains("writers"));
+    assert!(check("192.0.2.7:9000").contains(&format!("writers    nobody: {}", why("192.0.2.7", 9000))));
+    let Some(ip) = servent::interfaces::outward_ip().filter(std::net::IpAddr::is_ipv4) else {
+        return println!("not run: this machine has no way out");
+    };
+    let mut command = Command::new(program("servent").unwrap());
+    let servent = Process::start(command.args([&format!("{ip}:0"), "-", "--store", &place.database()]));
+    let port = servent.address.port();
+    let mut writer = Writer::at(servent.address);
+    assert_eq!(writer.put("tea", "green"), WriteOutcome::Refused(WriteRefusal::NotFromHere));
+    let (said, name) = (ended(servent), place.database());
+    assert!(said.contains(&format!("nobody can write to {name}: {}", why(&ip.to_string(), port))), "{said}");
+}
+
 /// That a servent refuses to start with this, to check it and to print it, says why, and leaves it as it is.
 fn refused(path: &str, reason: &str) {
     let before = fs::read(path).ok();
