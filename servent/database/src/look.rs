@@ -21,6 +21,9 @@ use crate::{CACHE_BYTES, COMPACTED_BYTES_MIN, file, tables};
 /// Whoever looks while a servent writes looks again where what was copied is not whole.
 const LOOKS_MAX: usize = 8;
 
+/// A file has so much besides what it holds, at most.
+const BESIDE_ENTRIES_BYTES: u64 = 1024 * 1024;
+
 /// What a database holds.
 #[derive(Debug, PartialEq, Eq)]
 pub struct LookedInto {
@@ -46,12 +49,9 @@ impl LookedInto {
     /// How much room a start may take for what it writes anew beside it; nothing where it does not.
     #[must_use]
     pub fn anew_bytes(&self) -> Option<u64> {
-        match (self.is_closed, self.is_large()) {
-            // No more than it takes now, whatever of that is used.
-            (false, _) => Some(self.bytes_count),
-            (true, true) => Some(self.used_bytes),
-            (true, false) => None,
-        }
+        let is_written_anew = !self.is_closed || self.is_large();
+        // A file may be longer than what is in it: redb doubles it, and what was never written takes no room.
+        is_written_anew.then(|| self.bytes_count.min(self.used_bytes + BESIDE_ENTRIES_BYTES))
     }
 }
 
