@@ -10,7 +10,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use common::counted::grouped;
 use common::dialect::{Dialect, Manners};
+use common::limits::{
+    COMMAND_BYTES_MAX, DESCRIPTION_BYTES_MAX, KEY_BYTES_MAX, VALUE_BYTES_MAX, WATCHES_PER_CLIENT_MAX,
+    WRITTEN_BYTES_MAX, WRITTEN_KEYS_MAX,
+};
 use topology::bench::BENCHMARKS;
 
 /// Where the code is that ships.
@@ -368,6 +373,42 @@ fn every_limit_of_the_network_is_on_a_page() {
     assert!(names.len() > 50, "{names:?}");
     for name in names.into_iter().filter(|name| !INNER.contains(name)) {
         assert!(pages.contains(&format!("`{name}`")), "{name} is on no page");
+    }
+}
+
+/// Whoever keeps something has not read the page of the protocol.
+#[test]
+fn how_much_may_be_written_is_told_to_its_users_as_it_is() {
+    let told = section("README.md", "### Writing");
+    let mib = |bytes: usize| format!("{} MiB", bytes >> 20);
+    for limit in [
+        format!("| in all | {} of keys, values, names and descriptions, ", mib(WRITTEN_BYTES_MAX)),
+        format!("and {} keys and names.", grouped(WRITTEN_KEYS_MAX)),
+        format!("a value of {}, a key of {} KiB, ", mib(VALUE_BYTES_MAX), KEY_BYTES_MAX >> 10),
+        format!("a description of {} bytes; ", grouped(DESCRIPTION_BYTES_MAX)),
+        format!("a client watches {WATCHES_PER_CLIENT_MAX} keys"),
+        format!("the bytes of FILE, {} at most.", mib(VALUE_BYTES_MAX)),
+        format!("a line has at most {} KiB.", COMMAND_BYTES_MAX >> 10),
+        format!("Up to {WATCHES_PER_CLIENT_MAX} keys |"),
+        format!("{} in values of {} take some 550 MB of the disk", mib(WRITTEN_BYTES_MAX), mib(VALUE_BYTES_MAX)),
+    ] {
+        assert!(told.contains(&limit), "README does not tell that: {limit}");
+    }
+}
+
+/// And what it is told where it may not.
+#[test]
+fn what_whoever_writes_is_told_is_what_the_readme_says() {
+    let (told, said) = (section("README.md", "### Writing"), read("client/src/program/writes.rs"));
+    for words in [
+        "this servent takes no writes (it was started without --store)",
+        "its store is full: it keeps as many keys or as many bytes as it may",
+        "its disk is full",
+        "its disk failed: it serves what it has and takes no more",
+        "its database could only be read when it started, as its log says: it serves what it has and takes no more",
+    ] {
+        let is_told = told.split_whitespace().collect::<Vec<_>>().join(" ").contains(words);
+        assert!(is_told && said.contains(words), "{words}");
     }
 }
 

@@ -151,3 +151,23 @@ fn what_is_written_anew_keeps_its_mode_and_whose_it_is() {
     assert_eq!((new_uid, new_gid, new_mode), (uid, gid, mode));
     assert_ne!(new_number, number);
 }
+
+/// What README tells of how a file grows.
+#[test]
+fn values_of_full_length_take_about_twice_their_bytes_and_what_is_replaced_takes_no_more() {
+    const COUNT: usize = 32;
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("north.db");
+    let mut database = open(&path).unwrap().database;
+    let longest = "v".repeat(common::limits::VALUE_BYTES_MAX);
+    let long = COUNT as u64 * longest.len() as u64;
+    for round in 0..3 {
+        (0..COUNT).for_each(|number| database.commit(&[put(&format!("{number}"), &longest)]).unwrap());
+        let (bytes, on_disk) = fs::metadata(&path).map(|file| (file.len(), 512 * file.blocks())).unwrap();
+        // A disk may take less for what is all the same.
+        assert!(on_disk <= long * 23 / 10, "{round}: {on_disk}");
+        assert!((2 * long..=long * 23 / 5).contains(&bytes), "{round}: {bytes}");
+        let anew_bytes = look_at(&path).unwrap().anew_bytes().unwrap();
+        assert!((2 * long..=long * 23 / 10).contains(&anew_bytes), "{round}: {anew_bytes}");
+    }
+}
