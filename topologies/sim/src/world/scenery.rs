@@ -266,10 +266,14 @@ impl<'s> SceneFace<'s> {
             Report::Files { .. } | Report::FilesListed { .. } => {
                 self.witness.broke(now, "a client that writes was told of files");
             }
-            // What is said of these its servent was seen to say; forged answers are of any kind.
-            Report::Written { .. }
-            | Report::Changed { .. }
-            | Report::WatchEnded { .. }
+            Report::Written { sequence, written } => {
+                self.witness.on_written_reported(now, node, *sequence, written);
+            }
+            Report::Changed { sequence, value } => {
+                self.witness.on_changed_reported(now, node, *sequence, value.as_deref());
+            }
+            // Forged answers are of any kind.
+            Report::WatchEnded { .. }
             | Report::Answer { .. }
             | Report::Late { .. }
             | Report::Ended { .. }
@@ -471,8 +475,9 @@ impl Face for SceneFace<'_> {
                 let id = QueryId { sequence: request.sequence, client: network.address(node) };
                 self.witness.writes.on_asked(id, &request.ask);
             }
-            Message::Written(written) => self.witness.on_written(now, node, link, *written),
-            Message::Changed(changed) => self.witness.on_changed(now, node, link, changed),
+            Message::Write(write) => self.witness.on_write_said(now, node, write.sequence),
+            Message::Written(written) => self.witness.on_written(now, (node, other), link, *written),
+            Message::Changed(changed) => self.witness.on_changed(now, (node, other), link, changed),
             Message::ListPart(part) => self.witness.on_list_part(now, node, link, part),
             Message::Refused(refused) => self.witness.on_fetch_refused(node, (link, refused.fetch)),
             Message::Query(query) => {
@@ -552,6 +557,12 @@ impl Face for SceneFace<'_> {
             }
             (MachineKind::Servent, Message::Brought(brought)) => {
                 self.witness.on_brought_heard((node, life), link, brought);
+            }
+            (MachineKind::Client, Message::Written(written)) => {
+                self.witness.on_written_heard(network.clock.now(), node, written.sequence);
+            }
+            (MachineKind::Client, Message::Changed(changed)) => {
+                self.witness.on_changed_heard(network.clock.now(), node, changed.sequence);
             }
             (MachineKind::Client, Message::Finished(finished)) => {
                 if let Some(query) = self.query_of(node) {

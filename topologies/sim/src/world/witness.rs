@@ -16,6 +16,7 @@
 //! - `greetings`: whoever has somebody greeted is told what is so, and nobody dies of it.
 //! - `shared`: what is said of files is what a disk showed, and no more of them waits to be sent than may.
 //! - `writes`: nobody is told of what is not on a disk, and what was acknowledged stays.
+//! - `reports`: whoever writes reports what its servent said to it.
 //! - `fetches`: nothing false is written, and whatever somebody has comes whole.
 //!
 //! What the claims must leave out, since a hostile servent had a hand in it, is known to `forgeries`.
@@ -32,6 +33,7 @@ mod lies;
 mod links;
 mod members;
 mod queries;
+mod reports;
 mod shared;
 mod tellings;
 mod writes;
@@ -50,7 +52,7 @@ use common::member::{Peers, PeersWanted, Word};
 use common::message::{Brought, Echo, Identity, Message, ServentId};
 use common::overlay::Holding;
 use common::query::{AnswerBody, Ask, BroughtAnswer, BroughtBody, ContactMark, ContactName, Query, QueryId, Via};
-use common::session::{EndReason, Ending, GreetingEnded};
+use common::session::{EndReason, Ending, GreetingEnded, WriteEnded};
 use common::store::Store;
 use common::write::{Changed, Written};
 use common::written::{StoreChange, WrittenData};
@@ -82,6 +84,7 @@ use links::WatchedLinks;
 use members::WatchedMembers;
 use oracle::Demanded;
 use queries::{WatchedQueries, WatchedQuery};
+use reports::WatchedReports;
 use shared::WatchedShared;
 use tellings::WatchedTellings;
 use writes::WatchedWrites;
@@ -128,6 +131,7 @@ pub(super) struct Witness<'s> {
     greetings: WatchedGreetings<'s>,
     fetches: WatchedFetches<'s>,
     pub(super) writes: WatchedWrites,
+    reports: WatchedReports,
     /// The overlay has stood.
     pub(super) has_risen: bool,
     /// When a link last came or fell.
@@ -161,6 +165,7 @@ impl<'s> Witness<'s> {
             greetings: WatchedGreetings::new(scene),
             fetches: WatchedFetches::new(scene),
             writes: WatchedWrites::default(),
+            reports: WatchedReports::default(),
             has_risen: false,
             touched_last: 0,
             ended_last: 0,
@@ -772,19 +777,56 @@ impl<'s> Witness<'s> {
         self.writes.on_committed(now, servent, committed);
     }
 
-    /// A servent says what came of a write.
-    pub(super) fn on_written(&mut self, now: Nanos, servent: usize, link: LinkId, written: Written) {
+    /// A client that writes says a write.
+    pub(super) fn on_write_said(&mut self, now: Nanos, client: usize, sequence: u64) {
+        self.reports.on_write_said(now, client, sequence);
+    }
+
+    /// A servent says to a client what came of a write.
+    pub(super) fn on_written(&mut self, now: Nanos, (servent, client): (usize, usize), link: LinkId, written: Written) {
+        self.reports.on_written_said(client, written);
         let wrong = self.writes.on_written(servent, link, written);
         self.broke_all(now, wrong);
     }
 
-    /// It tells of a key that is watched.
-    pub(super) fn on_changed(&mut self, now: Nanos, servent: usize, link: LinkId, changed: &Changed) {
+    /// It tells a client of a key that is watched.
+    pub(super) fn on_changed(
+        &mut self,
+        now: Nanos,
+        (servent, client): (usize, usize),
+        link: LinkId,
+        changed: &Changed,
+    ) {
+        self.reports.on_changed_said(client, changed);
         let wrong = self.writes.on_changed(servent, link, changed);
         self.broke_all(now, wrong);
     }
 
-    /// It answers one who writes.
+    /// A client hears what came of a write.
+    pub(super) fn on_written_heard(&mut self, now: Nanos, client: usize, sequence: u64) {
+        let wrong = self.reports.on_written_heard(client, sequence);
+        self.broke_all(now, wrong);
+    }
+
+    /// It hears of a key that it watches.
+    pub(super) fn on_changed_heard(&mut self, now: Nanos, client: usize, sequence: u64) {
+        let wrong = self.reports.on_changed_heard(client, sequence);
+        self.broke_all(now, wrong);
+    }
+
+    /// It reports what came of a write.
+    pub(super) fn on_written_reported(&mut self, now: Nanos, client: usize, sequence: u64, written: &WriteEnded) {
+        let wrong = self.reports.on_written(now, client, sequence, written);
+        self.broke_all(now, wrong);
+    }
+
+    /// It reports what a key is that it watches.
+    pub(super) fn on_changed_reported(&mut self, now: Nanos, client: usize, sequence: u64, value: Option<&[u8]>) {
+        let wrong = self.reports.on_changed(client, sequence, value);
+        self.broke_all(now, wrong);
+    }
+
+    /// A servent answers one who writes.
     pub(super) fn on_kept_told(&mut self, now: Nanos, servent: (usize, u32), id: QueryId, body: &AnswerBody) {
         // A forger has others hear the same query ask something else.
         let wrong = self.writes.on_answered(now, servent, id, body).filter(|_| !self.seen.is_forger_there);
@@ -793,7 +835,9 @@ impl<'s> Witness<'s> {
 
     /// All is over that was to be written.
     pub(super) fn on_writes_settled(&mut self, now: Nanos, is_there: impl Fn(usize) -> bool) {
-        let wrong = self.writes.on_settled(is_there);
+        let wrong = self.writes.on_settled(&is_there);
+        self.broke_all(now, wrong);
+        let wrong = self.reports.on_settled(is_there);
         self.broke_all(now, wrong);
     }
 
