@@ -194,6 +194,7 @@ fn config_alone(scene: &Scene, servent: usize, life: u32) -> Config {
         forward_once: scene.forward_once.get(servent).copied().unwrap_or(false),
         members: scene.plan.with_members,
         shares: held_by(scene, servent).next().is_some(),
+        published_only: scene.published_only.contains(&number(servent)),
         ..Config::default()
     }
 }

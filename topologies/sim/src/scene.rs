@@ -1,5 +1,6 @@
 //! A plan drawn out: every servent, link, query and fault of a run, before anything moves.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use common::limits::NEIGHBORS_MAX;
@@ -80,6 +81,8 @@ pub struct Scene {
     pub fetches: Vec<DrawnFetch>,
     /// What servents are to keep, in the order in which it comes.
     pub writes: Vec<DrawnWrite>,
+    /// Which servents offer only what is published.
+    pub published_only: BTreeSet<u32>,
 }
 
 /// One query to be asked.
@@ -127,10 +130,23 @@ impl Scene {
         let faults = faults::draw(&plan, &graph);
         let (contents, fetches) = contents::draw(&plan, graph.servents());
         let writes = writes::draw(&plan, graph.servents());
+        let published_only = writes::published_only(&plan, graph.servents());
         plan.servents = graph.servents();
         let absent = vec![false; graph.servents()];
-        let mut scene =
-            Scene { plan, graph, absent, ttls, forward_once, holders, queries, faults, contents, fetches, writes };
+        let mut scene = Scene {
+            plan,
+            graph,
+            absent,
+            ttls,
+            forward_once,
+            holders,
+            queries,
+            faults,
+            contents,
+            fetches,
+            writes,
+            published_only,
+        };
         scene.take_away();
         Ok(scene)
     }
@@ -249,6 +265,7 @@ pub(crate) mod tests {
             contents: Vec::new(),
             fetches: Vec::new(),
             writes: Vec::new(),
+            published_only: BTreeSet::new(),
             plan,
         }
     }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use clap::Args;
+use clap::{ArgGroup, Args};
 use common::counted::counted;
 use common::limits::{NEIGHBORS_MAX, TTL_DEFAULT, TTL_MAX};
 
@@ -49,6 +49,7 @@ const ANY: &str = "any";
 
 /// What is to be run. What is not said is left open until the plan is known.
 #[derive(Args, Clone, Debug)]
+#[command(group(ArgGroup::new("disks").multiple(true)))]
 pub struct Options {
     /// chain, ring, star, tree, grid, random, small-world, scale-free; any (one of these per seed); or a .topo file
     shape: String,
@@ -124,7 +125,8 @@ pub struct Options {
     #[arg(long, value_name = "L", value_parser = clap::value_parser!(u32).range(0..=SERVENTS_MAX), requires = "contents")]
     liars: Option<u32>,
 
-    /// Have clients write as much to servents while all else goes on: put, delete, publish, watch and ask for it
+    /// Have clients write as much to servents while all else goes on: put, delete, publish, watch and ask for it; with
+    /// --contents also publish what is shared, to servents of which some offer nothing else
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=WRITES_MAX as i64),
         conflicts_with = "watch", group = "disks")]
     writes: Option<u32>,
@@ -195,6 +197,7 @@ topology sim any --seeds 0..500 --faults wild,nat=50% --via mixed\n  \
 topology sim random --servents 200 --degree 8 --with-members --faults vanish=20%\n  \
 topology sim any --seeds 0..500 --contents 6 --holders 3 --liars 1 --disk wild --faults wild\n  \
 topology sim any --seeds 0..500 --writes 40 --disk wild --faults wild\n  \
+topology sim any --seeds 0..500 --writes 40 --contents 6 --holders 3 --disk wild --faults wild\n  \
 topology sim topologies/mesh.topo --delays heavy";
         help
     }
@@ -620,6 +623,8 @@ pub(super) mod tests {
         let plan = plan("topology sim ring --writes 6 --disk mild --without w5");
         assert_eq!((plan.writes, plan.contents, plan.disk, plan.wire), (6, 0, DiskKind::Mild, Wire::Native));
         assert!(plan.without.contains(&Item::Write(5)));
+        let both = self::plan("topology sim ring --writes 6 --contents 2 --disk wild");
+        assert_eq!((both.writes, both.contents, both.disk), (6, 2, DiskKind::Wild));
     }
 
     #[test]

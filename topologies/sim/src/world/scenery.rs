@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use common::dialect::Dialect;
-use common::disk::{Job, JobDone};
+use common::disk::{BlocksToRead, HashesToRead, Job, JobDone};
 use common::exchange::{Exchange, Heard};
 use common::fetch;
 use common::link::{LinkId, SendError};
@@ -252,6 +252,7 @@ impl<'s> SceneFace<'s> {
     ) -> Option<SceneEvent> {
         let now = network.clock.now();
         let state = self.writers.all.get_mut(writer)?;
+        let client = network.address(node);
         match report {
             Report::Ready => {
                 state.on_ready();
@@ -263,8 +264,18 @@ impl<'s> SceneFace<'s> {
             Report::Members { .. } | Report::Listed { .. } | Report::Greeted { .. } => {
                 self.witness.broke(now, "a client that writes was told of members");
             }
-            Report::Files { .. } | Report::FilesListed { .. } => {
-                self.witness.broke(now, "a client that writes was told of files");
+            Report::Files { entries, .. } => self.witness.on_contact_files(node, entries),
+            Report::FilesListed { listed, .. } if listed.reason == ListingEnd::Complete => {
+                self.witness.on_contact_listed(now, node);
+            }
+            Report::Answer { sequence, from, .. } => {
+                if let Some(from) = network.at_address(*from) {
+                    self.witness.on_content_answer(QueryId { sequence: *sequence, client }, from);
+                }
+            }
+            Report::Ended { sequence, ending } => {
+                let contact = network.machines[node].place;
+                self.witness.on_content_ask_ended(now, QueryId { sequence: *sequence, client }, contact, ending);
             }
             Report::Written { sequence, written } => {
                 self.witness.on_written_reported(now, node, *sequence, written);
@@ -273,15 +284,19 @@ impl<'s> SceneFace<'s> {
                 self.witness.on_changed_reported(now, node, *sequence, value.as_deref());
             }
             // Forged answers are of any kind.
-            Report::WatchEnded { .. }
-            | Report::Answer { .. }
+            Report::FilesListed { .. }
+            | Report::WatchEnded { .. }
             | Report::Late { .. }
-            | Report::Ended { .. }
             | Report::Unfetched { .. }
             | Report::Unexpected { .. }
             | Report::MoreUnexpected { .. } => {}
         }
         None
+    }
+
+    /// Whether one lives at a node who asks this about contents: whoever writes asks for keys of its own.
+    fn asks_of_contents(&self, node: usize, ask: &Ask) -> bool {
+        self.downloads.asked_by(node).is_some() || self.writers.at(node).is_some() && !matches!(ask, Ask::Key(_))
     }
 
     /// What comes of every dial to a client that nobody can dial.
@@ -329,8 +344,14 @@ impl Face for SceneFace<'_> {
     }
 
     fn begin_job(&mut self, network: &SceneNetwork, servent: usize, job: &Job) -> Option<Nanos> {
-        let Job::Commit(changes) = job else { return self.disks.begin(servent, job) };
         let now = network.clock.now();
+        match job {
+            Job::ReadBlocks(BlocksToRead { content, .. }) | Job::ReadHashes(HashesToRead { content, .. }) => {
+                self.witness.on_reads(now, servent, content);
+            }
+            _ => {}
+        }
+        let Job::Commit(changes) = job else { return self.disks.begin(servent, job) };
         self.witness.on_commit(now, servent, changes);
         self.kept.begin(servent, changes)
     }
@@ -467,7 +488,7 @@ impl Face for SceneFace<'_> {
         let (now, dialect) = (network.clock.now(), network.connection(at.connection).dialect);
         let (other, life) = (network.end(at.other()).node, network.machines[node].life);
         match message {
-            Message::Request(request) if is_of_contents(&request.ask) && self.downloads.asked_by(node).is_some() => {
+            Message::Request(request) if is_of_contents(&request.ask) && self.asks_of_contents(node, &request.ask) => {
                 let id = QueryId { sequence: request.sequence, client: network.address(node) };
                 self.witness.on_content_asked(now, id, &request.ask);
             }
@@ -479,6 +500,7 @@ impl Face for SceneFace<'_> {
             Message::Written(written) => self.witness.on_written(now, (node, other), link, *written),
             Message::Changed(changed) => self.witness.on_changed(now, (node, other), link, changed),
             Message::ListPart(part) => self.witness.on_list_part(now, node, link, part),
+            Message::Opened(opened) => self.witness.on_opened(now, node, (link, opened.fetch)),
             Message::Refused(refused) => self.witness.on_fetch_refused(node, (link, refused.fetch)),
             Message::Query(query) => {
                 if let Some(mark) = query.contact.filter(|_| is_of_contents(&query.ask)) {
@@ -521,17 +543,22 @@ impl Face for SceneFace<'_> {
         let at = EndAt::of(link);
         let (node, from) = (network.end(at).node, network.end(at.other()).node);
         let Heard::Message { message, .. } = heard else {
-            return self.witness.writes.on_closed(node, link);
+            return self.witness.on_closed(node, link);
         };
         let life = network.machines[node].life;
         if network.machines[node].kind == MachineKind::Servent {
             self.witness.on_heard(node, link, message);
         }
         match (network.machines[node].kind, message) {
-            (MachineKind::Servent, Message::Open(open)) => self.false_holders.on_open(link, open.hash),
+            (MachineKind::Servent, Message::Open(open)) => {
+                self.false_holders.on_open(link, open.hash);
+                if !self.false_holders.has(node) {
+                    self.witness.on_open(node, link, *open);
+                }
+            }
             (MachineKind::Servent, Message::Write(write)) => {
                 let is_from_here = network.address(from).ip().is_loopback();
-                self.witness.writes.on_write(node, link, is_from_here, write);
+                self.witness.on_write(node, link, is_from_here, write);
             }
             (MachineKind::Servent, Message::Watch(watch)) => self.witness.writes.on_watch(node, link, watch),
             (MachineKind::Servent, Message::List(list)) => self.witness.on_list(link, list),
@@ -599,7 +626,7 @@ impl Face for SceneFace<'_> {
     }
 
     fn on_closing(&mut self, network: &SceneNetwork, link: LinkId) {
-        self.witness.writes.on_closed(network.end(EndAt::of(link)).node, link);
+        self.witness.on_closed(network.end(EndAt::of(link)).node, link);
     }
 
     fn on_dialling(&mut self, network: &SceneNetwork, node: usize, _address: SocketAddr) {

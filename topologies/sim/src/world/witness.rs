@@ -16,6 +16,7 @@
 //! - `greetings`: whoever has somebody greeted is told what is so, and nobody dies of it.
 //! - `shared`: what is said of files is what a disk showed, and no more of them waits to be sent than may.
 //! - `writes`: nobody is told of what is not on a disk, and what was acknowledged stays.
+//! - `published`: nothing is given but what is published, where only that is offered.
 //! - `reports`: whoever writes reports what its servent said to it.
 //! - `fetches`: nothing false is written, and whatever somebody has comes whole.
 //!
@@ -32,6 +33,7 @@ mod holdings;
 mod lies;
 mod links;
 mod members;
+mod published;
 mod queries;
 mod reports;
 mod shared;
@@ -43,9 +45,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::content::ContentHash;
-use common::content::search::{List, ListPart};
+use common::content::search::{Entry, List, ListPart};
+use common::content::transfer::Open;
 use common::dialect::Dialect;
-use common::disk::CommitFailure;
+use common::disk::{CommitFailure, SharedContent};
 use common::fetch;
 use common::link::LinkId;
 use common::member::{Peers, PeersWanted, Word};
@@ -54,7 +57,7 @@ use common::overlay::Holding;
 use common::query::{AnswerBody, Ask, BroughtAnswer, BroughtBody, ContactMark, ContactName, Query, QueryId, Via};
 use common::session::{EndReason, Ending, GreetingEnded, WriteEnded};
 use common::store::Store;
-use common::write::{Changed, Written};
+use common::write::{Changed, Write, Written};
 use common::written::{StoreChange, WrittenData};
 
 use super::clock::{Nanos, SECOND, nanos};
@@ -83,6 +86,7 @@ pub(super) use links::Befallen;
 use links::WatchedLinks;
 use members::WatchedMembers;
 use oracle::Demanded;
+use published::WatchedPublished;
 use queries::{WatchedQueries, WatchedQuery};
 use reports::WatchedReports;
 use shared::WatchedShared;
@@ -132,6 +136,7 @@ pub(super) struct Witness<'s> {
     fetches: WatchedFetches<'s>,
     pub(super) writes: WatchedWrites,
     reports: WatchedReports,
+    published: WatchedPublished,
     /// The overlay has stood.
     pub(super) has_risen: bool,
     /// When a link last came or fell.
@@ -166,6 +171,7 @@ impl<'s> Witness<'s> {
             fetches: WatchedFetches::new(scene),
             writes: WatchedWrites::default(),
             reports: WatchedReports::default(),
+            published: WatchedPublished::default(),
             has_risen: false,
             touched_last: 0,
             ended_last: 0,
@@ -249,6 +255,7 @@ impl<'s> Witness<'s> {
         }
         self.greetings.on_died(now, servent);
         self.writes.on_died(servent);
+        self.published.on_died(servent);
     }
 
     /// A dial to somebody is refused, whether it is there or not.
@@ -692,6 +699,24 @@ impl<'s> Witness<'s> {
     /// A servent refuses a fetch.
     pub(super) fn on_fetch_refused(&mut self, servent: usize, fetch: (LinkId, u32)) {
         self.seen.shared.on_refused(servent, fetch);
+        self.published.on_refused(fetch);
+    }
+
+    /// A servent hears that somebody fetches something.
+    pub(super) fn on_open(&mut self, servent: usize, link: LinkId, open: Open) {
+        self.published.on_open(&self.seen.shared, servent, (link, open.fetch), open.hash);
+    }
+
+    /// It says that it can be fetched.
+    pub(super) fn on_opened(&mut self, now: Nanos, servent: usize, fetch: (LinkId, u32)) {
+        let wrong = self.published.on_opened(&self.seen.shared, servent, fetch);
+        self.broke_all(now, wrong);
+    }
+
+    /// It begins to read something of a file, to give it.
+    pub(super) fn on_reads(&mut self, now: Nanos, servent: usize, content: &SharedContent) {
+        let wrong = self.published.on_reads(&self.seen.shared, servent, &content.name);
+        self.broke_all(now, wrong);
     }
 
     /// A servent is asked for its files.
@@ -764,6 +789,19 @@ impl<'s> Witness<'s> {
     ) {
         let wrong = self.writes.on_born(now, servent, below, found);
         self.broke_all(now, wrong);
+        self.seen.shared.on_published(now, servent, self.writes.published(servent));
+    }
+
+    /// A servent hears a write, of somebody on its host or not.
+    pub(super) fn on_write(&mut self, servent: usize, link: LinkId, is_from_here: bool, write: &Write) {
+        let is_shared = self.seen.shared.has_now(servent, write.change.subject());
+        self.writes.on_write(servent, (link, is_from_here), write, is_shared);
+    }
+
+    /// A link of a servent is over.
+    pub(super) fn on_closed(&mut self, servent: usize, link: LinkId) {
+        self.writes.on_closed(servent, link);
+        self.published.on_closed(link);
     }
 
     /// A servent puts changes on its disk.
@@ -775,6 +813,24 @@ impl<'s> Witness<'s> {
     /// What came of that.
     pub(super) fn on_committed(&mut self, now: Nanos, servent: usize, committed: &Result<(), CommitFailure>) {
         self.writes.on_committed(now, servent, committed);
+        self.seen.shared.on_published(now, servent, self.writes.published(servent));
+        self.published.on_published(&self.seen.shared, servent);
+    }
+
+    /// A client that writes has its contact list its files.
+    pub(super) fn on_contact_lists(&mut self, now: Nanos, client: usize, contact: usize) {
+        self.published.on_lists(now, client, contact, self.writes.is_last());
+    }
+
+    /// It is told of some.
+    pub(super) fn on_contact_files(&mut self, client: usize, entries: &[Entry]) {
+        self.published.on_files(client, entries.iter().map(|entry| entry.name.as_bytes()));
+    }
+
+    /// It is told of all.
+    pub(super) fn on_contact_listed(&mut self, now: Nanos, client: usize) {
+        let wrong = self.published.on_listed(&self.seen.shared, client);
+        self.broke_all(now, wrong);
     }
 
     /// A client that writes says a write.
@@ -785,6 +841,8 @@ impl<'s> Witness<'s> {
     /// A servent says to a client what came of a write.
     pub(super) fn on_written(&mut self, now: Nanos, (servent, client): (usize, usize), link: LinkId, written: Written) {
         self.reports.on_written_said(client, written);
+        let wrong = self.published.on_written(servent);
+        self.broke_all(now, wrong);
         let wrong = self.writes.on_written(servent, link, written);
         self.broke_all(now, wrong);
     }
@@ -837,7 +895,9 @@ impl<'s> Witness<'s> {
     pub(super) fn on_writes_settled(&mut self, now: Nanos, is_there: impl Fn(usize) -> bool) {
         let wrong = self.writes.on_settled(&is_there);
         self.broke_all(now, wrong);
-        let wrong = self.reports.on_settled(is_there);
+        let wrong = self.reports.on_settled(&is_there);
+        self.broke_all(now, wrong);
+        let wrong = self.published.on_settled(is_there);
         self.broke_all(now, wrong);
     }
 

@@ -4,7 +4,7 @@
 //! Those that may write are on their contact's host. What becomes of a write is for the servent's mind, whom a client believes
 //! is for its own, and what must come of it is for the witness to say.
 
-use common::content::search::FileName;
+use common::content::search::{FileName, Words};
 use common::dialect::Dialect;
 use common::exchange::Exchange;
 use common::key::Key;
@@ -101,10 +101,10 @@ fn change(drawn: &DrawnWrite) -> Option<Change> {
             Change::Put { key: Key::new(key.as_bytes()).ok()?, value: drawn.value(bytes_count).into() }
         }
         DrawnChange::Delete(key) => Change::Delete { key: Key::new(key.as_bytes()).ok()? },
-        DrawnChange::Publish(name) => {
-            Change::Publish { name: FileName::new(name.as_bytes()).ok()?, text: drawn.value(20).into() }
+        DrawnChange::Publish(ref name, ref text) => {
+            Change::Publish { name: FileName::new(name).ok()?, text: text.as_slice().into() }
         }
-        DrawnChange::Unpublish(name) => Change::Unpublish { name: FileName::new(name.as_bytes()).ok()? },
+        DrawnChange::Unpublish(ref name) => Change::Unpublish { name: FileName::new(name).ok()? },
     })
 }
 
@@ -122,7 +122,10 @@ fn say(shell: &mut Shell<SceneFace<'_>>, writer: usize, node: usize, write: usiz
         shell.broke(&format!("a client cannot write: {error}"));
     }
     if let (true, Some(key)) = (drawn.asks, key) {
-        ask(shell, node, key);
+        ask(shell, node, Ask::Key(key));
+    }
+    if let Some(name) = drawn.file().filter(|_| !scene.contents.is_empty()) {
+        look_at_files(shell, (writer, node), drawn, name);
     }
     if drawn.is_hasty {
         // What it has said is on its way, or is not.
@@ -144,8 +147,29 @@ fn watch(shell: &mut Shell<SceneFace<'_>>, writer: usize, node: usize, key: &Key
     }
 }
 
-fn ask(shell: &mut Shell<SceneFace<'_>>, node: usize, key: Key) {
-    let question = Question::new(Ask::Key(key));
+/// One that publishes a file or does not any more asks for it, or has its contact list all of them.
+fn look_at_files(shell: &mut Shell<SceneFace<'_>>, writer: (usize, usize), drawn: &DrawnWrite, name: &[u8]) {
+    if let (true, Ok(name)) = (drawn.asks, FileName::new(name)) {
+        ask(shell, writer.1, Ask::Named(name));
+    }
+    if drawn.watches {
+        list(shell, writer);
+    }
+}
+
+/// Has a contact list its files, unless it does so just now.
+fn list(shell: &mut Shell<SceneFace<'_>>, (writer, node): (usize, usize)) {
+    let Some((contact, _)) = shell.face.writers.all.get(writer).map(|writer| writer.name) else { return };
+    let mut listed = Ok(0);
+    let now = shell.now();
+    shell.with_client(node, |now, session, wanted| listed = session.ask_files(now, b"", SILENCE_DEFAULT, wanted));
+    if listed.is_ok() {
+        shell.face.witness.on_contact_lists(now, node, contact as usize);
+    }
+}
+
+fn ask(shell: &mut Shell<SceneFace<'_>>, node: usize, ask: Ask) {
+    let question = Question::new(ask);
     shell.with_client(node, |now, session, wanted| {
         let _ = session.ask(now, question, wanted);
     });
@@ -165,7 +189,14 @@ fn ask_last(shell: &mut Shell<SceneFace<'_>>, writer: usize, node: usize) {
     for name in KEYS {
         let Ok(key) = Key::new(name.as_bytes()) else { continue };
         watch(shell, writer, node, &key, name);
-        ask(shell, node, key);
+        ask(shell, node, Ask::Key(key));
+    }
+    if shell.face.scene.contents.is_empty() {
+        return;
+    }
+    list(shell, (writer, node));
+    if let Ok(all) = Words::new(std::iter::empty()) {
+        ask(shell, node, Ask::Find(all));
     }
 }
 

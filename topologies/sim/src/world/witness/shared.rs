@@ -1,7 +1,8 @@
 //! What servents share, as their disks showed it, and what they say of it.
 //!
 //! - What is answered to whoever looks for a content, and listed, is what that servent tells of then: each file as its disk
-//!   showed it, in order, none that does not match, none left out before one that is told, and all others counted.
+//!   showed it, and as it is published, in order, none that does not match, none left out before one that is told, and all
+//!   others counted. Where only what is published is offered none else is told of.
 //! - Of what was read to be given no more is unsent than may be: what is queued, a block, and what is read at once.
 //! - A listing that is complete has all, where nothing changed meanwhile. So has a query for contents whoever told of some all
 //!   the while, over links that stood.
@@ -24,6 +25,7 @@ use crate::cast;
 use crate::scene::Scene;
 use crate::world::disks::ToldFile;
 use entries::{key, matches, wrong_of};
+pub(super) use told::PublishedNames;
 use told::{ReadInVain, ToldVersion, Withdrawn};
 
 /// What was read for one link and has not left it, at most.
@@ -170,9 +172,8 @@ impl<'s> WatchedShared<'s> {
             withdrawn.is_some_and(|withdrawn| withdrawn.is_certain && withdrawn.at < since)
         };
         for version in self.versions_since(servent, since) {
-            let mut files: Vec<(&ToldFile, bool)> = version
-                .files
-                .iter()
+            let mut files: Vec<(ToldFile, bool)> = version
+                .files()
                 .filter(|(file, withdrawn)| matches(file) && !is_gone(*withdrawn))
                 .map(|(file, withdrawn)| (file, withdrawn.is_some()))
                 .collect();
@@ -187,13 +188,15 @@ impl<'s> WatchedShared<'s> {
     fn may_be_value(&self, servent: usize, since: Nanos, name: &[u8], value: &[u8]) -> bool {
         let held = || cast::held_by(self.scene, servent).map(|(_, holder)| holder);
         let said = held().find(|holder| holder.name == name).and_then(|holder| holder.description);
-        let is_so = |version: &ToldVersion| match version.files.iter().find(|(file, _)| file.name == name) {
+        let is_so = |version: &ToldVersion| match version.files().find(|(file, _)| file.name == name) {
             Some((file, withdrawn)) => {
-                let mut whole = format!("{} bytes {}", file.size, file.hash);
-                if let Some(said) = said.filter(|said| !said.is_empty()) {
-                    whole = format!("{whole} {said}");
+                let mut whole = format!("{} bytes {}", file.size, file.hash).into_bytes();
+                let description = version.text_of(name).or(said.map(str::as_bytes)).unwrap_or_default();
+                if !description.is_empty() {
+                    whole.push(b' ');
+                    whole.extend_from_slice(description);
                 }
-                value == whole.as_bytes() || withdrawn.is_some() && said.is_some_and(|said| value == said.as_bytes())
+                value == whole || withdrawn.is_some() && said.is_some_and(|said| value == said.as_bytes())
             }
             None => said.is_some_and(|said| value == said.as_bytes()),
         };
@@ -210,9 +213,8 @@ impl<'s> WatchedShared<'s> {
     /// Whether a servent told all the while of something that is asked, and did not answer.
     pub(super) fn is_missed(&self, id: QueryId, servent: usize, since: Nanos) -> bool {
         let Some(WatchedAsk { ask, answered, .. }) = self.asks.get(&id) else { return false };
-        let has_some = |version: &ToldVersion| {
-            version.files.iter().any(|(file, withdrawn)| withdrawn.is_none() && matches(ask, file))
-        };
+        let has_some =
+            |version: &ToldVersion| version.files().any(|(file, withdrawn)| withdrawn.is_none() && matches(ask, &file));
         let versions = self.versions_since(servent, since);
         let has_told = versions.first().is_some_and(|first| first.from <= since) && versions.iter().all(has_some);
         has_told && !answered.contains(&servent)

@@ -26,6 +26,7 @@ use common::write::{Change, Changed, Watch, Write, WriteOutcome, WriteRefusal, W
 use common::written::{StoreChange, WrittenData};
 
 use super::Nanos;
+use super::shared::PublishedNames;
 use crate::outcome::WritesOutcome;
 use kept::{KeptHistory, KeptState};
 
@@ -140,7 +141,7 @@ impl WatchedWrites {
     }
 
     /// A link of a servent is over.
-    pub(crate) fn on_closed(&mut self, servent: usize, link: LinkId) {
+    pub(super) fn on_closed(&mut self, servent: usize, link: LinkId) {
         if let Some(keeper) = self.keepers.get_mut(&servent) {
             keeper.closed.insert(link);
             keeper.watched.retain(|(watching, _), _| *watching != link);
@@ -149,12 +150,19 @@ impl WatchedWrites {
 
     // ---- writes ----
 
-    /// A servent hears a write, of somebody on its host or not.
-    pub(crate) fn on_write(&mut self, servent: usize, link: LinkId, is_from_here: bool, write: &Write) {
+    /// A servent hears a write, of somebody on its host or not. Where it shares files it is told of whether one of them is called
+    /// as a file that is to be published.
+    pub(super) fn on_write(
+        &mut self,
+        servent: usize,
+        (link, is_from_here): (LinkId, bool),
+        write: &Write,
+        is_shared: Option<bool>,
+    ) {
         self.counts.heard += 1;
         let number = self.counts.heard;
         let keeper = self.keeper(servent);
-        let (outcome, change) = keeper.judge(is_from_here, &write.change);
+        let (outcome, change) = keeper.judge(is_from_here, &write.change, is_shared);
         change.iter().for_each(|change| keeper.ahead.apply(change));
         let written = Written { sequence: write.sequence, outcome };
         keeper.owed.push_back(UntoldWrite { number, link, written, change, is_kept: false });
@@ -314,10 +322,20 @@ impl WatchedWrites {
         self.is_last = true;
     }
 
+    /// Whether nothing more is.
+    pub(super) fn is_last(&self) -> bool {
+        self.is_last
+    }
+
     /// Nothing more is to come of it. What is wrong.
     pub(super) fn on_settled(&self, is_there: impl Fn(usize) -> bool) -> Vec<String> {
         let keepers = self.keepers.iter().filter(|(servent, _)| is_there(**servent));
         keepers.flat_map(|(servent, keeper)| keeper.wrong_in_the_end(*servent)).collect()
+    }
+
+    /// What a servent may tell others is published.
+    pub(super) fn published(&mut self, servent: usize) -> &PublishedNames {
+        self.keeper(servent).shown.published()
     }
 
     pub(crate) fn outcome(&self) -> WritesOutcome {
@@ -342,7 +360,12 @@ impl WatchedKeeper {
     }
 
     /// What must come of a write, and what it changes.
-    fn judge(&self, is_from_here: bool, change: &Change) -> (WriteOutcome, Option<StoreChange>) {
+    fn judge(
+        &self,
+        is_from_here: bool,
+        change: &Change,
+        is_shared: Option<bool>,
+    ) -> (WriteOutcome, Option<StoreChange>) {
         let refused = |refusal| (WriteOutcome::Refused(refusal), None);
         if !self.keeps {
             return refused(WriteRefusal::NoStore);
@@ -366,9 +389,20 @@ impl WatchedKeeper {
                 let change = if is_below { StoreChange::Hide { key } } else { StoreChange::Forget { key } };
                 (WriteOutcome::Deleted, Some(change))
             }
-            // Nobody shares anything where something is written.
-            Change::Publish { .. } => refused(WriteRefusal::NothingShared),
-            Change::Unpublish { .. } => (WriteOutcome::Absent, None),
+            Change::Publish { name, text } => {
+                let outcome = match (is_shared, self.ahead.published().get(name.as_bytes())) {
+                    (None, _) => return refused(WriteRefusal::NothingShared),
+                    (Some(false), _) => return (WriteOutcome::Absent, None),
+                    (Some(true), Some(before)) if **before == **text => return (WriteOutcome::Present, None),
+                    (Some(true), Some(_)) => WriteOutcome::Replaced,
+                    (Some(true), None) => WriteOutcome::Stored,
+                };
+                (outcome, Some(StoreChange::Publish { name: name.clone(), text: Arc::clone(text) }))
+            }
+            Change::Unpublish { name } if !self.ahead.published().contains_key(name.as_bytes()) => {
+                (WriteOutcome::Absent, None)
+            }
+            Change::Unpublish { name } => (WriteOutcome::Deleted, Some(StoreChange::Unpublish { name: name.clone() })),
         }
     }
 

@@ -9,7 +9,7 @@ use common::query::Ask;
 use super::ToldFile;
 
 /// What is wrong about entries that are told of these files, in order; of some it is not known whether they are told of.
-pub(super) fn wrong_of(files: &[(&ToldFile, bool)], told: &Entries) -> Option<String> {
+pub(super) fn wrong_of(files: &[(ToldFile, bool)], told: &Entries) -> Option<String> {
     let Entries { entries, more, .. } = told;
     if entries.len() > ENTRIES_MAX {
         return Some(format!("tells {} at once", entries.len()));

@@ -337,3 +337,80 @@ fn a_complete_query_has_missed_nobody_who_told_of_it_all_the_while() {
     };
     assert_broke(&ends(&falls, complete(0)), &[]);
 }
+
+/// One that offers only what is published tells of these, the second as something.
+fn told_of_published<'s>(scene: &'s Scene, ask: &Ask) -> Witness<'s> {
+    let mut witness = asked(scene);
+    witness.seen.shared.on_born(1, TELLER);
+    witness.seen.shared.on_tells(SECOND, TELLER, files());
+    let published = [(b"farol.mp4".to_vec(), b"at dusk".to_vec()), (b"mapa/Farol.png".to_vec(), Vec::new())];
+    witness.seen.shared.on_published(2 * SECOND, TELLER, &published.into());
+    witness.on_content_asked(ASKED, id(), ask);
+    witness.on_content_ask_heard(ASKED, (TELLER, 1), id());
+    witness
+}
+
+#[test]
+fn what_is_told_that_is_not_published_or_not_as_that_is_noticed() {
+    let scene = Scene { published_only: [2].into(), ..scene() };
+    let at_dusk = || Entry { description: b"at dusk".to_vec(), ..entry(&files()[1]) };
+    let told = |entries: Vec<Entry>| AnswerBody::Entries(Entries { entries, ..Entries::default() });
+    let answers = |ask: &Ask, body: &AnswerBody| {
+        let mut witness = told_of_published(&scene, ask);
+        witness.on_contents_told(ASKED, (TELLER, 1), id(), body);
+        witness
+    };
+    let all = find(&[]);
+    assert_broke(&answers(&all, &told(vec![at_dusk(), entry(&files()[2])])), &[]);
+    assert_broke(&answers(&find(&["dusk"]), &told(vec![at_dusk()])), &[]);
+    let wrong = answers(&find(&["lighthouse"]), &told(vec![at_dusk()]));
+    assert_broke(&wrong, &["tells of farol.mp4, which it has not so"]);
+    let wrong = answers(&all, &told(vec![entry(&files()[0]), at_dusk(), entry(&files()[2])]));
+    assert_broke(&wrong, &["leaves out \"farol.mp4\""]);
+    assert_broke(&answers(&all, &told(vec![entry(&files()[1]), entry(&files()[2])])), &["leaves out \"farol.mp4\""]);
+    assert_broke(&answers(&all, &told(vec![entry(&files()[2])])), &["leaves out \"farol.mp4\""]);
+    // What was published when it was heard may be told, and nothing that was before.
+    let mut witness = told_of_published(&scene, &all);
+    witness.seen.shared.on_published(ASKED + 1, TELLER, &PublishedNames::new());
+    witness.on_contents_told(ASKED + 2, (TELLER, 1), id(), &told(vec![at_dusk(), entry(&files()[2])]));
+    assert_broke(&witness, &[]);
+    witness.on_content_ask_heard(ASKED + 2, (TELLER, 2), id());
+    witness.on_contents_told(ASKED + 2, (TELLER, 2), id(), &told(vec![at_dusk(), entry(&files()[2])]));
+    assert_broke(&witness, &["tells of farol.mp4, which it has not so"]);
+}
+
+#[test]
+fn the_value_of_a_name_is_what_its_file_is_published_as() {
+    let scene = Scene { published_only: [2].into(), ..scene() };
+    let farol = Ask::Key(Key::new(b"farol.mp4").unwrap());
+    let digits = ContentHash(entry(&files()[1]).hash.0).to_string();
+    let answers = |text: String, published: Option<PublishedNames>| {
+        let mut witness = told_of_published(&scene, &farol);
+        if let Some(published) = published {
+            witness.seen.shared.on_published(ASKED - 1, TELLER, &published);
+        }
+        witness.on_contents_told(ASKED, (TELLER, 1), id(), &AnswerBody::Value(text.into_bytes()));
+        witness
+    };
+    assert_broke(&answers(format!("70000 bytes {digits} at dusk"), None), &[]);
+    let old = || format!("70000 bytes {digits} the lighthouse");
+    assert_broke(&answers(old(), None), &["s2 answers `? farol.mp4` with"]);
+    let without_a_word = PublishedNames::from([(b"farol.mp4".to_vec(), Vec::new())]);
+    assert_broke(&answers(old(), Some(without_a_word)), &[]);
+    // It is what the data says where it is not offered.
+    assert_broke(&answers(old(), Some(PublishedNames::new())), &["s2 answers `? farol.mp4` with"]);
+    assert_broke(&answers("the lighthouse".to_owned(), Some(PublishedNames::new())), &[]);
+}
+
+#[test]
+fn a_file_can_be_published_that_is_known_not_to_be_gone() {
+    let scene = scene();
+    let mut witness = told(&scene, files());
+    assert_eq!(witness.seen.shared.has_now(0, b"farol.mp4"), None, "it shares nothing");
+    assert_eq!(witness.seen.shared.has_now(TELLER, b"nobody.txt"), Some(false));
+    let fetch = (LinkId(4), 1);
+    witness.seen.shared.on_withdraws(2 * SECOND, TELLER, b"farol.mp4", fetch);
+    assert_eq!(witness.seen.shared.has_now(TELLER, b"farol.mp4"), Some(true));
+    witness.on_fetch_refused(TELLER, fetch);
+    assert_eq!(witness.seen.shared.has_now(TELLER, b"farol.mp4"), Some(false));
+}

@@ -6,13 +6,14 @@ use common::store::Store;
 use common::written::{KeptValue, StoreChange, WrittenData};
 
 use crate::world::witness::Nanos;
+use crate::world::witness::shared::PublishedNames;
 
 /// What is kept of keys and names at one time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct KeptState {
     /// Nothing where it is kept that a key has none.
     values: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
-    published: BTreeMap<Vec<u8>, Vec<u8>>,
+    published: PublishedNames,
 }
 
 impl KeptState {
@@ -44,6 +45,11 @@ impl KeptState {
                 self.published.remove(name.as_bytes());
             }
         }
+    }
+
+    /// What is published.
+    pub(super) fn published(&self) -> &PublishedNames {
+        &self.published
     }
 
     /// The value of a key, of what is kept above and what is said below.

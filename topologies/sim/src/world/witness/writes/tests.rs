@@ -1,3 +1,4 @@
+use common::content::search::FileName;
 use common::key::Key;
 
 use super::*;
@@ -57,7 +58,7 @@ impl SeenWrites {
     }
 
     fn write(&mut self, link: LinkId, sequence: u64, change: Change) {
-        self.writes.on_write(0, link, true, &Write { sequence, change });
+        self.writes.on_write(0, (link, true), &Write { sequence, change }, Some(true));
     }
 
     fn commit(&mut self, changes: &[StoreChange], committed: &Result<(), CommitFailure>) {
@@ -281,4 +282,92 @@ fn what_is_not_told_in_the_end_is_noticed() {
     assert!(seen.writes.on_settled(|_| false).is_empty());
     seen.writes.on_closed(0, LINK);
     assert!(seen.writes.on_settled(|_| true).is_empty());
+}
+
+fn name(text: &str) -> FileName {
+    FileName::new(text.as_bytes()).unwrap()
+}
+
+fn publish(text: &str, description: &str) -> Change {
+    Change::Publish { name: name(text), text: description.as_bytes().into() }
+}
+
+fn published(text: &str, description: &str) -> StoreChange {
+    StoreChange::Publish { name: name(text), text: description.as_bytes().into() }
+}
+
+#[test]
+fn what_comes_of_a_file_that_is_published_goes_by_what_is_published_and_shared() {
+    let unpublish = || Change::Unpublish { name: name("farol") };
+    let mut seen = SeenWrites::begin();
+    for (sequence, change, kept, outcome) in [
+        (1, unpublish(), None, WriteOutcome::Absent),
+        (2, publish("farol", "dusk"), Some(published("farol", "dusk")), WriteOutcome::Stored),
+        (3, publish("farol", "dusk"), None, WriteOutcome::Present),
+        (4, publish("farol", ""), Some(published("farol", "")), WriteOutcome::Replaced),
+        (5, unpublish(), Some(StoreChange::Unpublish { name: name("farol") }), WriteOutcome::Deleted),
+        (6, unpublish(), None, WriteOutcome::Absent),
+    ] {
+        seen.write(LINK, sequence, change);
+        if let Some(kept) = kept {
+            seen.commit(&[kept], &Ok(()));
+        }
+        seen.told(LINK, sequence, outcome);
+    }
+    seen.broke(&[]);
+    for (is_shared, outcome) in
+        [(None, WriteOutcome::Refused(WriteRefusal::NothingShared)), (Some(false), WriteOutcome::Absent)]
+    {
+        let write = Write { sequence: 7, change: publish("farol", "dusk") };
+        seen.writes.on_write(0, (LINK, true), &write, is_shared);
+        seen.told(LINK, 7, outcome);
+        seen.broke(&[]);
+        seen.writes.on_write(0, (LINK, true), &write, is_shared);
+        seen.told(LINK, 7, WriteOutcome::Stored);
+        seen.broke(&["says Stored of a write, and it is"]);
+        seen.wrong.clear();
+    }
+}
+
+#[test]
+fn what_is_said_of_a_file_that_is_published_falsely_or_before_it_is_on_the_disk_is_noticed() {
+    let mut seen = SeenWrites::begin();
+    seen.write(LINK, 1, publish("farol", "dusk"));
+    assert!(seen.writes.published(0).is_empty());
+    seen.told(LINK, 1, WriteOutcome::Stored);
+    seen.broke(&["says Stored of what is not on its disk"]);
+    let mut seen = SeenWrites::begin();
+    seen.write(LINK, 1, publish("farol", "dusk"));
+    seen.commit(&[published("farol", "dawn")], &Ok(()));
+    seen.broke(&["what was not asked for"]);
+    let mut seen = SeenWrites::begin();
+    seen.write(LINK, 1, publish("farol", "dusk"));
+    seen.commit(&[published("farol", "dusk")], &Ok(()));
+    assert_eq!(seen.writes.published(0).len(), 1);
+    seen.told(LINK, 1, WriteOutcome::Replaced);
+    seen.broke(&["says Replaced of a write, and it is Stored"]);
+}
+
+#[test]
+fn whoever_starts_finds_what_was_published_and_nothing_that_was_unpublished() {
+    let wrong: &[&str] = &["s0 starts, and does not find all that was acknowledged"];
+    let farol = published("farol", "dusk");
+    let found_after = |is_unpublished: bool, found: &[StoreChange]| {
+        let mut seen = SeenWrites::begin();
+        seen.write(LINK, 1, publish("farol", "dusk"));
+        seen.commit(std::slice::from_ref(&farol), &Ok(()));
+        if is_unpublished {
+            let unpublished = StoreChange::Unpublish { name: name("farol") };
+            seen.write(LINK, 2, Change::Unpublish { name: name("farol") });
+            seen.commit(&[unpublished], &Ok(()));
+        }
+        seen.writes.on_died(0);
+        seen.start(found);
+        seen
+    };
+    found_after(false, std::slice::from_ref(&farol)).broke(&[]);
+    found_after(false, &[]).broke(wrong);
+    found_after(false, &[published("farol", "")]).broke(wrong);
+    found_after(true, &[]).broke(&[]);
+    found_after(true, std::slice::from_ref(&farol)).broke(wrong);
 }
