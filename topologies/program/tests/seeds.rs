@@ -11,10 +11,15 @@ use support::{sim, stdout};
 
 /// The last line of a run over seeds.
 fn sum(arguments: &str) -> String {
+    told(arguments).lines().last().unwrap().to_owned()
+}
+
+/// All that is told of it.
+fn told(arguments: &str) -> String {
     let output = sim(arguments).output().unwrap();
     let stdout = stdout(&output);
     assert!(output.status.success(), "{arguments}:\n{stdout}");
-    stdout.lines().last().unwrap().to_owned()
+    stdout
 }
 
 #[test]
@@ -99,6 +104,24 @@ fn five_hundred_seeds_of_writes_break_nothing() {
         let sum = sum(&format!("{arguments} --seeds 0..{seeds}"));
         let is_well = sum.starts_with(&format!("{seeds} runs, ")) && sum.ends_with(" changed, 0 broken invariants");
         assert!(is_well && !sum.contains(" 0 changed"), "{arguments}: {sum}");
+    }
+}
+
+#[test]
+fn two_hundred_seeds_of_files_that_are_published_break_nothing() {
+    for (arguments, seeds) in [
+        ("--liars 1 --disk wild --faults wild,crash=1..4", 120),
+        ("--disk wild --faults crash=2..4", 50),
+        ("--disk mild", 30),
+    ] {
+        let both = "any --servents 5 --queries 1 --writes 40 --contents 2 --holders 3";
+        let told = told(&format!("{both} {arguments} --seeds 0..{seeds}"));
+        let sum = told.lines().last().unwrap();
+        let is_well = sum.starts_with(&format!("{seeds} runs, ")) && sum.ends_with(" changed, 0 broken invariants");
+        assert!(is_well && !sum.contains(" 0 changed") && !sum.contains(" 0 whole"), "{arguments}: {sum}");
+        // In some of them a fetch was under way, and was told.
+        let withdrawn = told.lines().filter(|line| line.ends_with(" withdrawn")).count();
+        assert!(withdrawn > seeds / 30, "{arguments}: {withdrawn}");
     }
 }
 

@@ -112,6 +112,8 @@ pub struct WritesOutcome {
     pub changes: u64,
     /// How often those who write were answered.
     pub answers: u64,
+    /// How many fetches under way were told that they are over, since what they fetched was published no more.
+    pub withdrawn: u64,
 }
 
 /// What came of telling each other who is there.

@@ -269,7 +269,7 @@ impl<'s> World<'s> {
             DownloadStage::Away | DownloadStage::Asking | DownloadStage::Fetching => None,
         });
         outcome.contents = face.witness.fetches().outcome(ends);
-        outcome.writes = (self.scene.plan.writes > 0).then(|| face.witness.writes.outcome());
+        outcome.writes = (self.scene.plan.writes > 0).then(|| face.witness.writes_outcome());
         outcome
     }
 

@@ -129,12 +129,14 @@ pub struct WritesShown {
     pub starts: u64,
     pub changes: u64,
     pub answers: u64,
+    pub withdrawn: u64,
 }
 
 impl From<WritesOutcome> for WritesShown {
     fn from(outcome: WritesOutcome) -> WritesShown {
-        let WritesOutcome { heard, told, changed, commits, failures, starts, changes, answers } = outcome;
-        WritesShown { heard, told, changed, commits, failures, starts, changes, answers }
+        let WritesOutcome { heard, told, changed, commits, failures, starts, .. } = outcome;
+        let WritesOutcome { changes, answers, withdrawn, .. } = outcome;
+        WritesShown { heard, told, changed, commits, failures, starts, changes, answers, withdrawn }
     }
 }
 
@@ -143,7 +145,11 @@ impl fmt::Display for WritesShown {
         let WritesShown { heard, told, changed, commits, failures, starts, .. } = *self;
         write!(f, "of {} {} answered, {} changed something", counted(heard, "write"), grouped(told), grouped(changed))?;
         write!(f, "; {}, {} in vain; {}", counted(commits, "commit"), grouped(failures), counted(starts, "start"))?;
-        write!(f, "; {}, {}", counted(self.changes, "told change"), counted(self.answers, "answer"))
+        write!(f, "; {}, {}", counted(self.changes, "told change"), counted(self.answers, "answer"))?;
+        if self.withdrawn > 0 {
+            write!(f, "; {} withdrawn", counted(self.withdrawn, "fetch"))?;
+        }
+        Ok(())
     }
 }
 

@@ -66,7 +66,7 @@ use super::downloads::FetchedFile;
 use crate::cast::{self, Nat};
 use crate::faults::Fault;
 use crate::graph::number;
-use crate::outcome::{GreetingCounts, MembersOutcome, RunOutcome};
+use crate::outcome::{GreetingCounts, MembersOutcome, RunOutcome, WritesOutcome};
 use crate::plan::FaultKind;
 use crate::scene::{Asking, Scene};
 use crate::verdict::answer::ToldAnswer;
@@ -889,6 +889,11 @@ impl<'s> Witness<'s> {
         // A forger has others hear the same query ask something else.
         let wrong = self.writes.on_answered(now, servent, id, body).filter(|_| !self.seen.is_forger_there);
         self.broke_all(now, wrong);
+    }
+
+    /// What came of all that was to be written.
+    pub(super) fn writes_outcome(&self) -> WritesOutcome {
+        WritesOutcome { withdrawn: self.published.withdrawn_count(), ..self.writes.outcome() }
     }
 
     /// All is over that was to be written.

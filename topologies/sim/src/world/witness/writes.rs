@@ -338,7 +338,7 @@ impl WatchedWrites {
         self.keeper(servent).shown.published()
     }
 
-    pub(crate) fn outcome(&self) -> WritesOutcome {
+    pub(super) fn outcome(&self) -> WritesOutcome {
         self.counts
     }
 }
