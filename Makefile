@@ -92,12 +92,13 @@ hosts: ## Ask from behind firewalls and a NAT, on three hosts that are namespace
 	$(CARGO) build --locked --quiet -p client --examples
 	HOSTS_ALL_OR_FAIL=1 $(CARGO) test --locked --quiet -p client --test it -- --nocapture --test-threads 1 hosts::apart::
 
-test-long: ## Simulate 80,000 overlays with every fault and 40,000 with none; write data anew 10,000 times; stop servents for 10 minutes; fetch 10 GB, share 100,000 files
+test-long: ## Simulate 120,000 overlays with every fault and 40,000 with none; write data anew 10,000 times; stop servents for 10 minutes; fetch 10 GB, share 100,000 files
 	$(call seeds,--faults wild)
 	$(call seeds,--faults wild --via back)
 	$(call seeds,--faults wild$(comma)nat=50% --via mixed)
 	$(call seeds,--contents 6 --holders 3 --liars 1 --disk wild --faults wild)
 	$(call seeds,--writes 40 --disk wild --faults wild$(comma)crash=1..4)
+	$(call seeds,--writes 40 --contents 6 --holders 3 --liars 1 --disk wild --faults wild$(comma)crash=1..4)
 	$(call seeds,--faults none --servents 40 --ttl 4 --queries 3 --wire native)
 	$(call seeds,--faults none --servents 25 --ttl 7 --holders 25 --queries 3 --wire native --delays heavy --via back)
 	$(CARGO) run --locked --quiet --release --bin topology -- sim random --servents 100 --degree 8 --seeds 0..10 --with-members --watch 36000s

@@ -51,7 +51,7 @@ fn runs_that_readme_shows_come_to_what_it_shows() {
             }
         }
     }
-    assert_eq!(shown_count, 4);
+    assert_eq!(shown_count, 5);
 }
 
 #[test]
