@@ -1,6 +1,6 @@
 //! All entries of a database, added up: whoever has read each of them knows by the sum that they are what was written.
 //!
-//! The sum of a hash of each, as AdHash has it (docs/PROTOCOL.md, Sources): whatever changes an entry changes the sum without a
+//! The sum of a hash of each, as `AdHash` has it (docs/PROTOCOL.md, Sources): whatever changes an entry changes the sum without a
 //! look at the others. It tells damage, and nobody who means harm: whoever can write entries can write their sum.
 
 use twox_hash::XxHash3_64;
@@ -11,7 +11,7 @@ pub(crate) struct EntriesSum(u64);
 
 /// What is kept of a key or a name.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Entry<'a> {
+pub(crate) enum SummedEntry<'a> {
     /// A key with its value, or with nothing.
     Value(&'a [u8], Option<&'a [u8]>),
     /// A file with its description.
@@ -29,21 +29,21 @@ impl EntriesSum {
         self.0
     }
 
-    pub(crate) fn add(&mut self, entry: Entry<'_>) {
+    pub(crate) fn add(&mut self, entry: SummedEntry<'_>) {
         self.0 = self.0.wrapping_add(entry.hash());
     }
 
-    pub(crate) fn take_away(&mut self, entry: Entry<'_>) {
+    pub(crate) fn take_away(&mut self, entry: SummedEntry<'_>) {
         self.0 = self.0.wrapping_sub(entry.hash());
     }
 }
 
-impl Entry<'_> {
+impl SummedEntry<'_> {
     fn hash(self) -> u64 {
         let (kind, name, kept) = match self {
-            Entry::Value(key, Some(value)) => (0, key, value),
-            Entry::Value(key, None) => (1, key, &[][..]),
-            Entry::Description(name, text) => (2, name, text),
+            SummedEntry::Value(key, Some(value)) => (0, key, value),
+            SummedEntry::Value(key, None) => (1, key, &[][..]),
+            SummedEntry::Description(name, text) => (2, name, text),
         };
         // Each by itself: what is moved from one to the other is another entry.
         XxHash3_64::oneshot_with_seed(XxHash3_64::oneshot_with_seed(kind, kept), name)
@@ -54,7 +54,7 @@ impl Entry<'_> {
 mod tests {
     use super::*;
 
-    fn sum(entries: &[Entry<'_>]) -> EntriesSum {
+    fn sum(entries: &[SummedEntry<'_>]) -> EntriesSum {
         let mut sum = EntriesSum::default();
         entries.iter().for_each(|entry| sum.add(*entry));
         sum
@@ -63,13 +63,13 @@ mod tests {
     #[test]
     fn each_other_entry_adds_up_to_something_else() {
         let entries = [
-            Entry::Value(b"tea", Some(b"green")),
-            Entry::Value(b"tea", Some(b"grees")),
-            Entry::Value(b"teag", Some(b"reen")),
-            Entry::Value(b"tea", Some(b"")),
-            Entry::Value(b"tea", None),
-            Entry::Description(b"tea", b"green"),
-            Entry::Description(b"tea", b""),
+            SummedEntry::Value(b"tea", Some(b"green")),
+            SummedEntry::Value(b"tea", Some(b"grees")),
+            SummedEntry::Value(b"teag", Some(b"reen")),
+            SummedEntry::Value(b"tea", Some(b"")),
+            SummedEntry::Value(b"tea", None),
+            SummedEntry::Description(b"tea", b"green"),
+            SummedEntry::Description(b"tea", b""),
         ];
         for (place, one) in entries.iter().enumerate() {
             assert_ne!(sum(&[*one]), EntriesSum::default(), "{one:?}");

@@ -18,7 +18,7 @@ use redb::{
 
 use crate::ahead;
 use crate::storage::OpenError;
-use crate::sum::{EntriesSum, Entry};
+use crate::sum::{EntriesSum, SummedEntry};
 
 const VALUES: TableDefinition<&[u8], Option<&[u8]>> = TableDefinition::new("values");
 const DESCRIPTIONS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("descriptions");
@@ -58,20 +58,20 @@ pub(crate) fn apply(
             StoreChange::Forget { key } => {
                 let key = key.as_bytes();
                 if let Some(before) = values.remove(key)? {
-                    sum.take_away(Entry::Value(key, before.value()));
+                    sum.take_away(SummedEntry::Value(key, before.value()));
                 }
             }
             StoreChange::Publish { name, text } => {
                 let name = name.as_bytes();
                 if let Some(before) = descriptions.insert(name, &**text)? {
-                    sum.take_away(Entry::Description(name, before.value()));
+                    sum.take_away(SummedEntry::Description(name, before.value()));
                 }
-                sum.add(Entry::Description(name, text));
+                sum.add(SummedEntry::Description(name, text));
             }
             StoreChange::Unpublish { name } => {
                 let name = name.as_bytes();
                 if let Some(before) = descriptions.remove(name)? {
-                    sum.take_away(Entry::Description(name, before.value()));
+                    sum.take_away(SummedEntry::Description(name, before.value()));
                 }
             }
         }
@@ -87,9 +87,9 @@ fn set_value(
 ) -> Result<(), redb::Error> {
     let key = key.as_bytes();
     if let Some(before) = values.insert(key, value)? {
-        sum.take_away(Entry::Value(key, before.value()));
+        sum.take_away(SummedEntry::Value(key, before.value()));
     }
-    sum.add(Entry::Value(key, value));
+    sum.add(SummedEntry::Value(key, value));
     Ok(())
 }
 
@@ -189,7 +189,7 @@ pub(crate) fn read(database: &impl ReadableDatabase) -> Result<ReadTables, OpenE
     let (mut written, mut sum) = (WrittenData::default(), EntriesSum::default());
     let length_of = |value: Option<&[u8]>| value.map_or(0, <[u8]>::len);
     ahead::for_each(values.iter().map_err(damaged)?, length_of, |key, value| {
-        sum.add(Entry::Value(key, value));
+        sum.add(SummedEntry::Value(key, value));
         let key = Key::new(key).map_err(|error| OpenError::Foreign(error.to_string()))?;
         let change = match value {
             Some(value) if value.len() > VALUE_BYTES_MAX => {
@@ -201,7 +201,7 @@ pub(crate) fn read(database: &impl ReadableDatabase) -> Result<ReadTables, OpenE
         keep(&mut written, change)
     })?;
     ahead::for_each(descriptions.iter().map_err(damaged)?, <[u8]>::len, |name, text| {
-        sum.add(Entry::Description(name, text));
+        sum.add(SummedEntry::Description(name, text));
         let name = FileName::new(name).map_err(|error| OpenError::Foreign(error.to_string()))?;
         if text.len() > DESCRIPTION_BYTES_MAX {
             return Err(too_long("description", text.len(), DESCRIPTION_BYTES_MAX));
