@@ -21,7 +21,7 @@ const PIECES_MAX: usize = 4;
 type NameBytes = &'static [u8];
 
 /// Entries as they lie in pages.
-type Piece<'a, V> = Vec<(AccessGuard<'a, NameBytes>, AccessGuard<'a, V>)>;
+type EntriesPiece<'a, V> = Vec<(AccessGuard<'a, NameBytes>, AccessGuard<'a, V>)>;
 
 /// Gives each entry of a table to whoever takes them, until that is an error. How long what is kept is, is told beside.
 pub(crate) fn for_each<V: Value + Send + 'static>(
@@ -46,7 +46,7 @@ pub(crate) fn for_each<V: Value + Send + 'static>(
 fn read<'a, V: Value + 'static>(
     mut entries: Range<'a, NameBytes, V>,
     length_of: impl Fn(V::SelfType<'_>) -> usize,
-    hand_over: &SyncSender<Result<Piece<'a, V>, StorageError>>,
+    hand_over: &SyncSender<Result<EntriesPiece<'a, V>, StorageError>>,
 ) {
     loop {
         let (mut piece, mut bytes_count) = (Vec::new(), 0);
