@@ -21,7 +21,7 @@ use std::io::Write;
 use anyhow::bail;
 use clap::Args;
 
-use measure::{beside, content, lasting, lookup, million, rate, scan, writes};
+use measure::{beside, content, lasting, lookup, million, rate, scan, slow_disk, writes};
 use row::BenchRow;
 use table::{Table, TableKind};
 
@@ -243,6 +243,11 @@ pub const BENCHMARKS: &[Benchmark] = &[
         rows: &[("writes-slow", "longest turn of the loop while 64 clients write and a sync takes 1 s (strace)")],
         when: When::Always,
         measure: writes::slow,
+    },
+    Benchmark {
+        rows: &[("writes-slow-simulated", "longest turn of a mind alone, where the second is simulated")],
+        when: When::Always,
+        measure: slow_disk::slow_disk,
     },
     Benchmark {
         rows: &[("writes-start", "a start with 256 MiB written, 60,000 bytes a key; floor: its file read and hashed")],

@@ -8,6 +8,7 @@ pub mod million;
 pub mod peers;
 pub mod rate;
 pub mod scan;
+pub mod slow_disk;
 pub mod writes;
 
 use std::time::Duration;
