@@ -21,25 +21,32 @@ const PIECES_MAX: usize = 4;
 type NameBytes = &'static [u8];
 
 /// Entries as they lie in pages.
-type EntriesPiece<'a, V> = Vec<(AccessGuard<'a, NameBytes>, AccessGuard<'a, V>)>;
+struct EntriesPiece<'a, V: Value + 'static> {
+    entries: Vec<(AccessGuard<'a, NameBytes>, AccessGuard<'a, V>)>,
+    /// Nothing is behind them.
+    is_last: bool,
+}
 
 /// Gives each entry of a table to whoever takes them, until that is an error. How long what is kept is, is told beside.
 pub(crate) fn for_each<V: Value + Send + 'static>(
-    entries: Range<'_, NameBytes, V>,
+    mut entries: Range<'_, NameBytes, V>,
     length_of: impl Fn(V::SelfType<'_>) -> usize + Send,
     mut take: impl FnMut(&[u8], V::SelfType<'_>) -> Result<(), OpenError>,
 ) -> Result<(), OpenError> {
+    let mut take_all =
+        |piece: EntriesPiece<'_, V>| piece.entries.iter().try_for_each(|(name, kept)| take(name.value(), kept.value()));
+    // Most tables are a piece, and nobody is ahead of that.
+    let first = next(&mut entries, &length_of).map_err(damaged)?;
+    if first.is_last {
+        return take_all(first);
+    }
     thread::scope(|scope| {
         let (hand_over, pieces) = sync_channel(PIECES_MAX);
         let reader = thread::Builder::new().name("reads ahead".to_owned());
         reader.spawn_scoped(scope, move || read(entries, length_of, &hand_over))?;
+        take_all(first)?;
         // Where this ends early nobody takes what is read, and the reader ends too.
-        for piece in pieces {
-            for (name, kept) in piece.map_err(damaged)? {
-                take(name.value(), kept.value())?;
-            }
-        }
-        Ok(())
+        pieces.into_iter().try_for_each(|piece| take_all(piece.map_err(damaged)?))
     })
 }
 
@@ -49,26 +56,25 @@ fn read<'a, V: Value + 'static>(
     hand_over: &SyncSender<Result<EntriesPiece<'a, V>, StorageError>>,
 ) {
     loop {
-        let (mut piece, mut bytes_count) = (Vec::new(), 0);
-        while piece.len() < PIECE_ENTRIES_MAX && bytes_count < PIECE_BYTES {
-            match entries.next() {
-                Some(Ok((name, kept))) => {
-                    bytes_count += name.value().len() + length_of(kept.value());
-                    piece.push((name, kept));
-                }
-                Some(Err(error)) => {
-                    // What was read before it is of no use to anybody.
-                    let _ = hand_over.send(Err(error));
-                    return;
-                }
-                None => {
-                    let _ = hand_over.send(Ok(piece));
-                    return;
-                }
-            }
-        }
-        if hand_over.send(Ok(piece)).is_err() {
+        let piece = next(&mut entries, &length_of);
+        let goes_on = piece.as_ref().is_ok_and(|piece| !piece.is_last);
+        if hand_over.send(piece).is_err() || !goes_on {
             return;
         }
     }
+}
+
+/// Reads the next piece.
+fn next<'a, V: Value + 'static>(
+    entries: &mut Range<'a, NameBytes, V>,
+    length_of: impl Fn(V::SelfType<'_>) -> usize,
+) -> Result<EntriesPiece<'a, V>, StorageError> {
+    let (mut piece, mut bytes_count) = (Vec::new(), 0);
+    while piece.len() < PIECE_ENTRIES_MAX && bytes_count < PIECE_BYTES {
+        let Some(entry) = entries.next() else { return Ok(EntriesPiece { entries: piece, is_last: true }) };
+        let (name, kept) = entry?;
+        bytes_count += name.value().len() + length_of(kept.value());
+        piece.push((name, kept));
+    }
+    Ok(EntriesPiece { entries: piece, is_last: false })
 }
