@@ -254,8 +254,7 @@ impl DatabasePlace for FilePlace {
     }
 
     fn replace(&self) -> io::Result<()> {
-        fs::rename(&self.beside, &self.path)?;
-        self.sync_entry()
+        fs::rename(&self.beside, &self.path)
     }
 
     fn give_up(&self) {

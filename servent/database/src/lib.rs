@@ -149,9 +149,10 @@ pub fn open_at(place: &dyn DatabasePlace) -> Result<OpenedDatabase, OpenError> {
     if is_closed && !is_large {
         return Ok(match place.sync_entry() {
             Ok(()) => usable(written, (current.storage, sum), StartKind::AsLeft).verified(is_verified),
-            Err(error) => read_only(written, current.storage, StartKind::AsLeft, error.to_string()),
+            Err(error) => unsure_where(written, current.storage, &error),
         });
     }
+    let start = if is_closed { StartKind::AsLeft } else { StartKind::NotClosed };
     match (write_anew(place, &written), is_closed) {
         (Ok(anew), true) => {
             let after = anew.0.bytes_count()?;
@@ -163,14 +164,10 @@ pub fn open_at(place: &dyn DatabasePlace) -> Result<OpenedDatabase, OpenError> {
                 let start = StartKind::NotCompacted(error.to_string());
                 Ok(usable(written, (current.storage, sum), start).verified(is_verified))
             }
-            Err(error) => Ok(read_only(written, current.storage, StartKind::AsLeft, error.to_string())),
+            Err(error) => Ok(unsure_where(written, current.storage, &error)),
         },
-        (Err(Anew::NotReplaced(error)), false) => {
-            Ok(read_only(written, current.storage, StartKind::NotClosed, error.to_string()))
-        }
-        (Err(Anew::Unsure(error)), _) => {
-            Ok(read_only(written, current.storage, StartKind::NotClosed, error.to_string()))
-        }
+        (Err(Anew::NotReplaced(error)), false) => Ok(read_only(written, current.storage, start, error.to_string())),
+        (Err(Anew::Unsure(storage, reason)), _) => Ok(read_only(written, storage, start, reason)),
     }
 }
 
@@ -179,7 +176,7 @@ fn make(place: &dyn DatabasePlace) -> Result<OpenedDatabase, OpenError> {
     match write_anew(place, &written) {
         Ok(made) => Ok(usable(written, made, StartKind::Made)),
         Err(Anew::NotReplaced(error)) => Err(error),
-        Err(Anew::Unsure(error)) => Err(error.into()),
+        Err(Anew::Unsure(_, reason)) => Err(io::Error::other(reason).into()),
     }
 }
 
@@ -190,6 +187,15 @@ fn usable(written: WrittenData, (storage, sum): (Arc<dyn Storage>, EntriesSum), 
 fn read_only(written: WrittenData, storage: Arc<dyn Storage>, start: StartKind, reason: String) -> OpenedDatabase {
     let database = Database::on(storage, EntriesSum::default(), DatabaseState::Failed(reason.clone()));
     OpenedDatabase { written, database, start, read_only: Some(reason) }
+}
+
+/// It was closed, and nobody knows whether it is in its place once the machine has stopped. As after any sync that has failed
+/// another one proves nothing: the next start is to find that it was not closed.
+fn unsure_where(written: WrittenData, storage: Arc<dyn Storage>, error: &io::Error) -> OpenedDatabase {
+    if let Ok(handle) = Handle::open(&storage, FirstFailure::default()) {
+        handle.give_up(&error.to_string());
+    }
+    read_only(written, storage, StartKind::AsLeft, error.to_string())
 }
 
 impl OpenedDatabase {
@@ -204,39 +210,49 @@ impl OpenedDatabase {
 enum Anew {
     /// What was there is there.
     NotReplaced(OpenError),
-    /// Nobody knows which of both is there once the machine has stopped.
-    Unsure(io::Error),
+    /// There is, and nobody knows which of both is there once the machine has stopped.
+    Unsure(Arc<dyn Storage>, String),
 }
 
-/// Writes all of it beside, and puts that in the place.
+/// Writes all of it beside, and puts that in the place. It is closed once that is sure: a start that finds it sooner writes it
+/// anew.
 fn write_anew(place: &dyn DatabasePlace, written: &WrittenData) -> Result<(Arc<dyn Storage>, EntriesSum), Anew> {
     let storage = place.beside().map_err(Anew::NotReplaced)?;
-    let sum = fill(&storage, written).map_err(|reason| {
+    let filled = fill(&storage, written).and_then(|(handle, sum)| match place.replace() {
+        Ok(()) => Ok((handle, sum)),
+        Err(error) => Err(handle.give_up(&error.to_string())),
+    });
+    let (handle, sum) = filled.map_err(|reason| {
         place.give_up();
         Anew::NotReplaced(io::Error::other(reason).into())
     })?;
-    place.replace().map_err(Anew::Unsure)?;
-    Ok((storage, sum))
+    let is_there = place.sync_entry().map_err(|error| handle.fault.set(CommitFailure::Failed(error.to_string())));
+    let fault = handle.fault.clone();
+    let closed = is_there.and_then(|()| handle.close(sum).map_err(drop));
+    match (closed, fault.get()) {
+        // Where there is no room for closing it there is for reading it.
+        (Ok(()), None) | (Err(()), Some(CommitFailure::Full(_))) => Ok((storage, sum)),
+        (_, Some(CommitFailure::Failed(reason) | CommitFailure::Full(reason))) => Err(Anew::Unsure(storage, reason)),
+        (Err(()), None) => Err(Anew::Unsure(storage, FAULT.to_owned())),
+    }
 }
 
-/// Gives what all of it adds up to.
-fn fill(storage: &Arc<dyn Storage>, written: &WrittenData) -> Result<EntriesSum, String> {
+/// Writes all of it, and has it on the disk. Gives what it adds up to.
+fn fill(storage: &Arc<dyn Storage>, written: &WrittenData) -> Result<(Handle, EntriesSum), String> {
     let fault = FirstFailure::default();
     let filled = catch_unwind(AssertUnwindSafe(|| {
         let handle = Handle::open(storage, fault.clone())?;
-        let transaction = handle.redb.begin_write()?;
+        let transaction = handle.begin()?;
         tables::make(&transaction)?;
         let sum = tables::apply(&transaction, EntriesSum::default(), tables::changes_of(written))?;
-        tables::set_sum(&transaction, sum)?;
         transaction.commit()?;
-        handle.redb.close()?;
-        Ok::<EntriesSum, redb::Error>(sum)
+        Ok::<_, redb::Error>((handle, sum))
     }));
     let filled = filled.unwrap_or_else(|_| Err(redb::Error::Corrupted(FAULT.to_owned())));
     match (fault.get(), filled) {
         (Some(CommitFailure::Full(reason) | CommitFailure::Failed(reason)), _) => Err(reason),
         (None, Err(error)) => Err(error.to_string()),
-        (None, Ok(sum)) => storage.sync().map(|()| sum).map_err(|error| error.to_string()),
+        (None, Ok(filled)) => Ok(filled),
     }
 }
 
@@ -260,6 +276,12 @@ impl Handle {
         tables::set_sum(&transaction, sum)?;
         transaction.commit()?;
         Ok(self.redb.close()?)
+    }
+
+    /// Lets go of it as whoever is killed does: not a byte more is written. Gives why.
+    fn give_up(self, reason: &str) -> String {
+        self.fault.set(CommitFailure::Failed(reason.to_owned()));
+        reason.to_owned()
     }
 
     fn begin(&self) -> Result<redb::WriteTransaction, redb::Error> {

@@ -36,14 +36,13 @@ pub trait DatabasePlace {
     /// An empty one beside it.
     fn beside(&self) -> Result<Arc<dyn Storage>, OpenError>;
 
-    /// Puts what was made beside in its place, all at once, and has that survive whatever becomes of the machine. What was made
-    /// is synced before.
+    /// Puts what was made beside in its place, all at once. What was made is synced before; the place is not.
     fn replace(&self) -> io::Result<()>;
 
     /// Lets go of what was made beside.
     fn give_up(&self);
 
-    /// Has it survive that there is a database in this place.
+    /// Has what is in this place be there whatever becomes of the machine.
     fn sync_entry(&self) -> io::Result<()>;
 }
 

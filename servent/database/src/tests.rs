@@ -65,6 +65,10 @@ struct Days {
     syncs_that_go_well: AtomicI64,
     /// Nothing can be made beside.
     is_narrow: AtomicBool,
+    /// Nothing can be renamed.
+    keeps_names: AtomicBool,
+    /// So many syncs of names go well.
+    syncs_of_names_that_go_well: AtomicI64,
     /// How often something was changed or synced.
     changes_count: AtomicUsize,
     /// What was written is noted, and what is there when it is synced.
@@ -78,6 +82,8 @@ impl Default for Days {
             writes_with_room: AtomicI64::new(i64::MAX),
             syncs_that_go_well: AtomicI64::new(i64::MAX),
             is_narrow: AtomicBool::new(false),
+            keeps_names: AtomicBool::new(false),
+            syncs_of_names_that_go_well: AtomicI64::new(i64::MAX),
             changes_count: AtomicUsize::new(0),
             events: Mutex::default(),
         }
@@ -200,6 +206,9 @@ impl DatabasePlace for MemoryPlace {
     }
 
     fn replace(&self) -> io::Result<()> {
+        if self.days.keeps_names.load(Ordering::Relaxed) {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
         *self.current.lock().unwrap() = self.beside.lock().unwrap().take();
         Ok(())
     }
@@ -209,6 +218,9 @@ impl DatabasePlace for MemoryPlace {
     }
 
     fn sync_entry(&self) -> io::Result<()> {
+        if self.days.syncs_of_names_that_go_well.fetch_sub(1, Ordering::Relaxed) <= 0 {
+            return Err(io::Error::other("the disk has failed"));
+        }
         Ok(())
     }
 }

@@ -188,6 +188,75 @@ fn after_a_sync_that_failed_not_a_byte_is_written_and_the_next_start_writes_all_
     }
 }
 
+/// A second sync of a directory proves as little as one of a file.
+#[test]
+fn after_a_sync_of_its_name_that_failed_a_database_takes_no_more_and_the_next_start_writes_all_anew() {
+    let (large, of_one) = twice_as_large_as_what_it_holds();
+    let (killed, states) = with_history(false);
+    let (closed, _) = with_history(true);
+    let whole = states.last().unwrap();
+    for (place, expected, what) in
+        [(&closed, whole, "closed"), (&killed, whole, "not closed"), (&large, &of_one, "made smaller")]
+    {
+        let at_first = Arc::clone(place.current.lock().unwrap().as_ref().unwrap());
+        Days::set(&place.days.syncs_of_names_that_go_well, 0);
+        let opened = open_at(place).unwrap();
+        assert_eq!((&opened.written, opened.read_only.is_some()), (expected, true), "{what}");
+        let current = Arc::clone(place.current.lock().unwrap().as_ref().unwrap());
+        assert_eq!(Arc::ptr_eq(&at_first, &current), what == "closed", "{what}");
+        let used = Arc::as_ptr(&opened.database.storage).cast::<()>();
+        assert_eq!(used, Arc::as_ptr(&current).cast::<()>(), "{what}: what is in the place is what is locked");
+        let OpenedDatabase { mut database, .. } = opened;
+        assert!(matches!(database.commit(&[put("tea", "black")]), Err(CommitFailure::Failed(_))), "{what}");
+        drop(database);
+        Days::set(&place.days.syncs_of_names_that_go_well, i64::MAX);
+        let opened = open_at(place).unwrap();
+        assert_eq!((&opened.written, opened.start, opened.read_only), (expected, StartKind::NotClosed, None), "{what}");
+        assert!(!Arc::ptr_eq(&current, place.current.lock().unwrap().as_ref().unwrap()), "{what}");
+        drop(opened.database);
+        assert_eq!(open_at(place).unwrap().start, StartKind::AsLeft, "{what}");
+    }
+    let none = MemoryPlace::default();
+    Days::set(&none.days.syncs_of_names_that_go_well, 0);
+    assert!(matches!(open_at(&none), Err(OpenError::Io(_))), "none is made where it may not be there later");
+    Days::set(&none.days.syncs_of_names_that_go_well, i64::MAX);
+    assert_eq!(open_at(&none).unwrap().start, StartKind::NotClosed);
+}
+
+/// What was there is there, and is used if it was closed.
+#[test]
+fn where_nothing_can_be_renamed_a_database_stays_what_it_was() {
+    let (killed, states) = with_history(false);
+    let (large, of_one) = twice_as_large_as_what_it_holds();
+    for (place, expected, was_closed) in [(&large, &of_one, true), (&killed, states.last().unwrap(), false)] {
+        place.days.keeps_names.store(true, Ordering::Relaxed);
+        let before = place.bytes();
+        let OpenedDatabase { written, database, start, read_only } = open_at(place).unwrap();
+        assert_eq!((&written, read_only.is_none()), (expected, was_closed));
+        assert_eq!(matches!(start, StartKind::NotCompacted(_)), was_closed, "{start:?}");
+        drop(database);
+        assert!(place.bytes() == before, "{was_closed}");
+        assert!(place.beside.lock().unwrap().is_none(), "{was_closed}: nothing is left beside");
+    }
+}
+
+/// A database that was closed, and what it holds.
+fn twice_as_large_as_what_it_holds() -> (MemoryPlace, WrittenData) {
+    let place = MemoryPlace::default();
+    let mut database = open_at(&place).unwrap().database;
+    let (large, mut expected) = (bytes_of_value(500), WrittenData::default());
+    for number in 0..24 {
+        let changes = [put(&format!("key {number}"), &large)];
+        database.commit(&changes).unwrap();
+        expected = after(&expected, &changes);
+    }
+    // What is at the end stays, so that the file cannot be cut.
+    let changes: Vec<StoreChange> = (0..23).map(|number| forget(&format!("key {number}"))).collect();
+    database.commit(&changes).unwrap();
+    database.close().unwrap();
+    (place, after(&expected, &changes))
+}
+
 #[test]
 fn what_cannot_be_written_anew_is_served_and_takes_no_more() {
     let (place, states) = with_history(false);
@@ -210,19 +279,7 @@ fn what_cannot_be_written_anew_is_served_and_takes_no_more() {
 
 #[test]
 fn a_database_that_is_twice_as_large_as_what_it_holds_is_made_smaller_if_there_is_room() {
-    let place = MemoryPlace::default();
-    let mut database = open_at(&place).unwrap().database;
-    let (large, mut expected) = (bytes_of_value(500), WrittenData::default());
-    for number in 0..24 {
-        let changes = [put(&format!("key {number}"), &large)];
-        database.commit(&changes).unwrap();
-        expected = after(&expected, &changes);
-    }
-    // What is at the end stays, so that the file cannot be cut.
-    let changes: Vec<StoreChange> = (0..23).map(|number| forget(&format!("key {number}"))).collect();
-    database.commit(&changes).unwrap();
-    let expected = after(&expected, &changes);
-    database.close().unwrap();
+    let (place, expected) = twice_as_large_as_what_it_holds();
     let before = place.bytes();
     assert!(before.len() as u64 > COMPACTED_BYTES_MIN, "{}", before.len());
     for room in [8_192, 500_000] {
