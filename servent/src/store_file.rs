@@ -70,6 +70,7 @@ pub(crate) fn open(path: &Path) -> anyhow::Result<OpenedStore> {
         log::error!("database {name} cannot be written to: it is served, and takes no more: {reason}{advice}");
     }
     let file = StoreFile { path: path.to_owned(), database: Arc::new(Mutex::new(Some(database))) };
+    file.verify();
     Ok(OpenedStore { file, written: Arc::new(written), is_read_only: read_only.is_some() })
 }
 
@@ -98,6 +99,22 @@ impl StoreFile {
             CommitFailure::Full(reason) => CommitFailure::Full(format!("database {name}: {reason}")),
             CommitFailure::Failed(reason) => CommitFailure::Failed(format!("database {name}: {reason}")),
         })
+    }
+
+    /// Has somebody verify what a start does not wait for.
+    fn verify(&self) {
+        let file = self.clone();
+        let verify = move || {
+            let mut database = file.database.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(Err(reason)) = database.as_mut().map(Database::verify) {
+                let name = ShownStore(&file.path);
+                log::error!(
+                    "database {name} is served, and takes no more: {reason}; print it with --export, and move it away"
+                );
+            }
+        };
+        // Otherwise the first commit does.
+        let _ = thread::Builder::new().name("verifies".to_owned()).spawn(verify);
     }
 
     /// Has the next start find it as it is left, if that can be done soon: a disk that hangs keeps no servent from ending.

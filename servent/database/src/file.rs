@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::fs::{Access, AtFlags, CWD, OFlags, accessat, statvfs};
+#[cfg(target_os = "linux")]
+use rustix::fs::{FallocateFlags, fallocate};
 
 use crate::storage::{Current, DatabasePlace, OpenError, Storage};
 
@@ -38,6 +40,11 @@ impl Storage for FileStorage {
 
     fn resize(&self, bytes_count: u64) -> io::Result<()> {
         self.0.set_len(bytes_count)
+    }
+
+    fn give_back(&self, offset: u64, bytes_count: u64) {
+        #[cfg(target_os = "linux")]
+        let _ = fallocate(&self.0, FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE, offset, bytes_count);
     }
 
     fn sync(&self) -> io::Result<()> {

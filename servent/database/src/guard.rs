@@ -31,11 +31,30 @@ impl FirstFailure {
     }
 }
 
-/// The storage, and what has failed.
+/// Where something was written since the last sync: redb writes what is new beside what is there, but for its header.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct UnsyncedBytes(Arc<Mutex<Vec<(u64, u64)>>>);
+
+impl UnsyncedBytes {
+    /// The offset of each piece, and how long it is.
+    pub(crate) fn take(&self) -> Vec<(u64, u64)> {
+        std::mem::take(&mut *self.lock())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<(u64, u64)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The page that is written over what is there.
+const HEADER_BYTES: u64 = 4096;
+
+/// The storage, what has failed, and what is not synced.
 #[derive(Debug)]
 pub(crate) struct Guard {
     pub(crate) storage: Arc<dyn Storage>,
     pub(crate) fault: FirstFailure,
+    pub(crate) unsynced: UnsyncedBytes,
 }
 
 /// Whether there was no room for something, which may be different later.
@@ -93,11 +112,16 @@ impl StorageBackend for Guard {
     fn sync_data(&self) -> io::Result<()> {
         self.check()?;
         // Also where there was no room: nobody knows what of it is there.
-        self.note(self.storage.sync())
+        self.note(self.storage.sync())?;
+        self.unsynced.take();
+        Ok(())
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         self.check()?;
+        if offset >= HEADER_BYTES {
+            self.unsynced.lock().push((offset, data.len() as u64));
+        }
         self.note_room(self.storage.write(offset, data))
     }
 

@@ -53,7 +53,7 @@ pub use look::{LookedInto, look_at};
 pub use storage::{Current, DatabasePlace, OpenError, Storage};
 
 use file::FilePlace;
-use guard::{FirstFailure, Guard};
+use guard::{FirstFailure, Guard, UnsyncedBytes};
 use sum::EntriesSum;
 
 /// What of a database is in the memory of whoever commits; what is looked up is in memory anyway.
@@ -105,6 +105,8 @@ pub struct Database {
     sum: EntriesSum,
     /// What redb keeps beside entries is as it wrote it, too.
     is_verified: bool,
+    /// There was no room, and none to open it again.
+    has_no_room: bool,
     /// There was no room for these, and nobody could look whether they are there all the same.
     unsure: Vec<StoreChange>,
 }
@@ -120,6 +122,7 @@ enum DatabaseState {
 struct Handle {
     redb: redb::Database,
     fault: FirstFailure,
+    unsynced: UnsyncedBytes,
 }
 
 /// Opens what is in a file, or makes it.
@@ -258,9 +261,10 @@ fn fill(storage: &Arc<dyn Storage>, written: &WrittenData) -> Result<(Handle, En
 
 impl Handle {
     fn open(storage: &Arc<dyn Storage>, fault: FirstFailure) -> Result<Handle, redb::Error> {
-        let guard = Guard { storage: Arc::clone(storage), fault: fault.clone() };
+        let unsynced = UnsyncedBytes::default();
+        let guard = Guard { storage: Arc::clone(storage), fault: fault.clone(), unsynced: unsynced.clone() };
         let redb = redb::Builder::new().set_cache_size(CACHE_BYTES).create_with_backend(guard)?;
-        Ok(Handle { redb, fault })
+        Ok(Handle { redb, fault, unsynced })
     }
 
     /// Adds to this sum what it comes to with these changes.
@@ -300,7 +304,7 @@ fn failure_of(fault: &FirstFailure, error: &redb::Error) -> CommitFailure {
 
 impl Database {
     fn on(storage: Arc<dyn Storage>, sum: EntriesSum, state: DatabaseState) -> Database {
-        Database { storage, state, sum, is_verified: true, unsure: Vec::new() }
+        Database { storage, state, sum, is_verified: true, has_no_room: false, unsure: Vec::new() }
     }
 
     /// Puts changes on the disk, in this order, all or none. Once it returns well they are there whatever becomes of the
@@ -314,6 +318,17 @@ impl Database {
         committed
     }
 
+    /// Verifies what a start has not: what redb keeps beside entries. That reads the file again, and is done by the first commit
+    /// where nobody does it before. Where it fails nothing is written any more; what was read is what was kept.
+    pub fn verify(&mut self) -> Result<(), String> {
+        if !self.is_verified {
+            let verified = look::verify(&self.storage).map_err(|error| error.to_string());
+            verified.inspect_err(|reason| self.fail(reason.clone()))?;
+            self.is_verified = true;
+        }
+        Ok(())
+    }
+
     fn try_commit(&mut self, changes: &[StoreChange]) -> Result<(), CommitFailure> {
         self.opened()?;
         let length = self.storage.bytes_count().ok();
@@ -325,9 +340,10 @@ impl Database {
         };
         let failure = failure_of(&handle.fault, &error);
         let CommitFailure::Full(_) = failure else { return Err(failure) };
+        let unsynced = handle.unsynced.take();
         // Nothing more is written by this handle, also not by letting go of it.
-        self.state = DatabaseState::Closed;
-        self.give_back_room(length);
+        (self.state, self.has_no_room) = (DatabaseState::Closed, true);
+        self.give_back_room(length, &unsynced);
         match self.opened() {
             // What had been written before there was no room may be all of it.
             Ok(handle) => match tables::is_as_after(&handle.redb, changes) {
@@ -339,16 +355,20 @@ impl Database {
                 Err(error) => Err(failure_of(&handle.fault, &error)),
             },
             Err(CommitFailure::Full(_)) => {
-                self.unsure = changes.to_vec();
+                // What would have changed nothing is there whatever became of it.
+                self.unsure = if sum == self.sum { Vec::new() } else { changes.to_vec() };
                 Err(failure)
             }
             Err(failed) => Err(failed),
         }
     }
 
-    /// What a commit that had no room has added holds nothing of those before it, and the room it takes is needed: with none
+    /// What a commit that had no room has written holds nothing of those before it, and the room it takes is needed: with none
     /// left, what is small would be refused as well.
-    fn give_back_room(&self, length: Option<u64>) {
+    fn give_back_room(&self, length: Option<u64>, unsynced: &[(u64, u64)]) {
+        for (offset, bytes_count) in unsynced {
+            self.storage.give_back(*offset, *bytes_count);
+        }
         if let (Some(length), Ok(now)) = (length, self.storage.bytes_count())
             && now > length
         {
@@ -361,11 +381,9 @@ impl Database {
     fn opened(&mut self) -> Result<&Handle, CommitFailure> {
         if let DatabaseState::Closed = self.state {
             let fault = FirstFailure::default();
-            if !self.is_verified {
-                look::verify(&self.storage).map_err(|error| CommitFailure::Failed(error.to_string()))?;
-                self.is_verified = true;
-            }
+            self.verify().map_err(CommitFailure::Failed)?;
             let handle = Handle::open(&self.storage, fault.clone()).map_err(|error| failure_of(&fault, &error))?;
+            self.has_no_room = false;
             if !self.unsure.is_empty() {
                 let is_there = tables::is_as_after(&handle.redb, &self.unsure);
                 // What was refused is there: others are told what is not so from now on.
@@ -406,6 +424,7 @@ impl Database {
                 let closed = catch_unwind(AssertUnwindSafe(|| handle.close(self.sum)));
                 closed.map_or_else(|_| Err(FAULT.to_owned()), |closed| closed.map_err(|error| error.to_string()))
             }
+            DatabaseState::Closed if self.has_no_room => Err("there is no room to close it".to_owned()),
             // Whoever has it was told of what has failed.
             DatabaseState::Closed | DatabaseState::Failed(_) => Ok(()),
         }

@@ -11,7 +11,7 @@ use common::written::WrittenData;
 use redb::ReadOnlyDatabase;
 
 use crate::copied::Copying;
-use crate::guard::{FirstFailure, Guard};
+use crate::guard::{FirstFailure, Guard, UnsyncedBytes};
 use crate::layered::Layered;
 use crate::storage::{OpenError, Storage};
 use crate::sum::EntriesSum;
@@ -129,7 +129,11 @@ fn look(storage: &Arc<dyn Storage>) -> Result<LookedInto, OpenError> {
 
 /// Has redb verify all of it, and repair it above what is there.
 fn verified(storage: &Arc<dyn Storage>) -> Result<redb::Database, OpenError> {
-    let layered = Guard { storage: Arc::new(Layered::over(Arc::clone(storage))?), fault: FirstFailure::default() };
+    let layered = Guard {
+        storage: Arc::new(Layered::over(Arc::clone(storage))?),
+        fault: FirstFailure::default(),
+        unsynced: UnsyncedBytes::default(),
+    };
     let mut builder = redb::Builder::new();
     builder.set_cache_size(CACHE_BYTES);
     builder.set_check_integrity_on_open(true).create_with_backend(layered).map_err(tables::damaged)
@@ -137,7 +141,8 @@ fn verified(storage: &Arc<dyn Storage>) -> Result<redb::Database, OpenError> {
 
 /// Opens it for reading, if it needs no repair.
 fn open_closed(storage: &Arc<dyn Storage>) -> Result<Option<ReadOnlyDatabase>, OpenError> {
-    let guard = Guard { storage: Arc::clone(storage), fault: FirstFailure::default() };
+    let guard =
+        Guard { storage: Arc::clone(storage), fault: FirstFailure::default(), unsynced: UnsyncedBytes::default() };
     match redb::Builder::new().set_cache_size(CACHE_BYTES).open_read_only_with_backend(guard) {
         Ok(database) => Ok(Some(database)),
         Err(redb::DatabaseError::RepairAborted) => Ok(None),

@@ -24,6 +24,10 @@ pub trait Storage: Debug + Send + Sync {
     /// Makes it longer by zeros, or shorter.
     fn resize(&self, bytes_count: u64) -> io::Result<()>;
 
+    /// Gives back the room of bytes that hold nothing: whatever they are afterwards is nobody's. Where that cannot be done they
+    /// keep it.
+    fn give_back(&self, _offset: u64, _bytes_count: u64) {}
+
     /// Has everything written until now survive whatever becomes of the machine, once it returns.
     fn sync(&self) -> io::Result<()>;
 }

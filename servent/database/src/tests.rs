@@ -160,6 +160,16 @@ impl Storage for MemoryStorage {
         Ok(())
     }
 
+    fn give_back(&self, offset: u64, bytes_count: u64) {
+        let end = (offset + bytes_count) as usize;
+        let mut bytes = self.bytes.lock().unwrap();
+        let end = end.min(bytes.len());
+        if let Some(room) = bytes.get_mut(offset as usize..end) {
+            // Whoever has it next.
+            room.fill(0xa5);
+        }
+    }
+
     fn sync(&self) -> io::Result<()> {
         self.days.changes_count.fetch_add(1, Ordering::Relaxed);
         if self.days.syncs_that_go_well.fetch_sub(1, Ordering::Relaxed) <= 0 {

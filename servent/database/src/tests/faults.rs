@@ -141,7 +141,11 @@ fn after_any_fault_nothing_goes_by_the_guard() {
     use redb::StorageBackend;
     for failure in [CommitFailure::Full(String::new()), CommitFailure::Failed(String::new())] {
         let days = Arc::default();
-        let guard = Guard { storage: MemoryStorage::of(vec![0; 9], &days), fault: FirstFailure::default() };
+        let guard = Guard {
+            storage: MemoryStorage::of(vec![0; 9], &days),
+            fault: FirstFailure::default(),
+            unsynced: UnsyncedBytes::default(),
+        };
         guard.write(0, b"tea").unwrap();
         guard.fault.set(failure.clone());
         assert!(guard.write(3, b"tea").is_err() && guard.set_len(1).is_err() && guard.sync_data().is_err());

@@ -171,3 +171,21 @@ fn values_of_full_length_take_about_twice_their_bytes_and_what_is_replaced_takes
         assert!((2 * long..=long * 23 / 10).contains(&anew_bytes), "{round}: {anew_bytes}");
     }
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn what_is_given_back_takes_no_room_and_what_is_beside_it_stays() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store.db");
+    let storage = FilePlace::at(&path).unwrap().beside().unwrap();
+    storage.write(0, &[7; 1 << 20]).unwrap();
+    storage.sync().unwrap();
+    let room = || fs::metadata(beside(&path)).unwrap().blocks();
+    let before = room();
+    storage.give_back(1 << 16, (1 << 20) - (1 << 17));
+    assert!(room() < before / 2, "{} of {before}", room());
+    assert_eq!(storage.bytes_count().unwrap(), 1 << 20);
+    let mut bytes = vec![0; 1 << 20];
+    storage.read(0, &mut bytes).unwrap();
+    assert!(bytes[..1 << 16].iter().chain(&bytes[(1 << 20) - (1 << 16)..]).all(|byte| *byte == 7));
+}
