@@ -102,7 +102,7 @@ pub enum WriteOutcome {
     Absent,
     /// Nothing has changed: it was published, with the same description.
     Present,
-    /// Nothing has changed.
+    /// Nothing has changed, for as long as the servent runs; where its disk has failed, see [`WriteRefusal::DiskFailed`].
     Refused(WriteRefusal),
 }
 
@@ -132,7 +132,8 @@ pub enum WriteRefusal {
     StoreFull,
     /// There is no room on its disk.
     DiskFull,
-    /// Its disk has failed, and nothing is kept any more.
+    /// Its disk has failed, and nothing is kept any more. What was being put there when it failed may be there after the next
+    /// start all the same: nobody knows. What was written later is not.
     DiskFailed,
     /// It shares no directory whose files could be published.
     NothingShared,

@@ -102,7 +102,7 @@ impl Outcome {
     pub(crate) fn of_write(end: WriteEnd) -> Outcome {
         match end {
             WriteEnd::Told(WriteOutcome::Stored | WriteOutcome::Replaced | WriteOutcome::Deleted) => Outcome::Answered,
-            // Nothing has changed, and whoever keeps it said so.
+            // Whoever keeps it said that nobody is told anything else because of it.
             WriteEnd::Told(WriteOutcome::Absent | WriteOutcome::Present | WriteOutcome::Refused(_))
             | WriteEnd::NotAccepted => Outcome::Unanswered,
             WriteEnd::Cancelled => Outcome::Interrupted,

@@ -140,27 +140,36 @@ fn whoever_is_told_to_end_while_four_write_says_stored_of_nothing_that_is_not() 
     }
 }
 
-#[test]
-fn a_disk_that_fails_takes_no_more_and_at_the_next_start_all_is_written_anew() {
+/// Has all syncs fail that a thread makes from this one of its own on, beginning with 1. What the next start says of `tea`, which
+/// was green and was to be black; nothing where the write was done before that sync, or where nobody can have it fail here.
+fn tea_after_a_disk_that_fails(first: usize) -> Option<Vec<u8>> {
     let place = StorePlace::new();
     place.keep(&[(b"tea", b"green")]);
     let trace = place.at("trace");
     let failing = |program: std::path::PathBuf| {
         let mut command = Command::new("strace");
-        // Each thread has a count of its own, and the lane may have several one after the other: all of them fail.
-        let fails = "inject=fdatasync:error=EIO";
-        command.args(["-D", "-f", "-y", "-e", "trace=fdatasync,pwrite64", "-e", fails, "-o", &trace]).arg(program);
+        // Each thread has a count of its own: whatever another one did after that would be well, and be noticed.
+        let fails = format!("inject=fdatasync:error=EIO:when={first}+");
+        command.args(["-D", "-f", "-y", "-e", "trace=fdatasync,pwrite64", "-e", &fails, "-o", &trace]).arg(program);
         command
     };
     match failing("true".into()).output() {
         Ok(output) if output.status.success() => {}
-        _ => return println!("not run: there is no strace that makes calls fail here"),
+        _ => {
+            println!("not run: there is no strace that makes calls fail here");
+            return None;
+        }
     }
     let mut command = failing(program("servent").unwrap());
     let servent = Process::start(command.args(["127.0.0.1:0", "-", "--store", &place.database()]));
     let mut writer = Writer::at(servent.address);
-    for value in ["black", "red"] {
-        assert_eq!(writer.put("tea", value), WriteOutcome::Refused(WriteRefusal::DiskFailed));
+    let is_failed = WriteOutcome::Refused(WriteRefusal::DiskFailed);
+    match writer.put("tea", "black") {
+        WriteOutcome::Replaced => return None,
+        outcome => assert_eq!(outcome, is_failed),
+    }
+    for (key, value) in [("tea", "red"), ("coffee", "strong")] {
+        assert_eq!(writer.put(key, value), is_failed);
     }
     assert_eq!(values(servent.address, "tea"), [b"green"], "what it has it serves");
     ended(servent);
@@ -169,10 +178,24 @@ fn a_disk_that_fails_takes_no_more_and_at_the_next_start_all_is_written_anew() {
     let (_, after) = text.split_once("EIO").unwrap();
     assert!(!after.contains("pwrite64(") && !after.contains("fdatasync("), "{after}");
     let servent = place.serve("-");
-    assert_eq!(Writer::at(servent.address).put("tea", "green"), WriteOutcome::Replaced);
+    let [tea] = values(servent.address, "tea").try_into().unwrap();
+    assert_eq!(values(servent.address, "coffee"), Vec::<Vec<u8>>::new());
+    assert_eq!(Writer::at(servent.address).put("mate", "bitter"), WriteOutcome::Stored);
     let said = ended(servent);
     assert!(said.contains("was not closed: all of it was written anew"), "{said}");
-    assert_eq!(place.exported(), b"tea green\n");
+    assert_eq!(place.exported(), [b"mate bitter\ntea ", &tea[..], b"\n"].concat());
+    Some(tea)
+}
+
+/// What was under way when it failed may be there then: so the pages say. What came later is not.
+#[test]
+fn a_disk_that_fails_takes_no_more_and_at_the_next_start_all_is_written_anew() {
+    const SYNCS_MAX: usize = 8;
+    let found: Vec<Vec<u8>> = (1..=SYNCS_MAX).map_while(tea_after_a_disk_that_fails).collect();
+    assert!(found.len() < SYNCS_MAX, "a write has an end");
+    assert!(found.iter().all(|tea| tea == b"green" || tea == b"black"), "{found:?}");
+    // With the last sync of a write all of it is where whoever starts next reads.
+    assert!(found.last().is_none_or(|tea| tea == b"black"), "{found:?}: the pages could say that it is not there");
 }
 
 /// The calls of a servent of which it says that something is on the disk, and those that see to that.
