@@ -141,7 +141,7 @@ pub enum ReadFailure {
 /// Why changes are not on the disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CommitFailure {
-    /// There is no room for them. None of them is there, and others may be put there later.
+    /// There is no room for them, or nobody could be had to try. None of them is there, and others may be put there later.
     Full(String),
     /// The disk has failed: what is there of them nobody knows, and nothing is put there any more.
     Failed(String),
@@ -159,7 +159,7 @@ pub struct LookedThrough {
 }
 
 impl Job {
-    /// What comes of a job that nobody can do, if anybody is to be told.
+    /// What comes of a job that nobody can do or has begun, if anybody is to be told.
     #[must_use]
     pub fn failed(&self, reason: &str) -> Option<JobDone> {
         match self {
@@ -183,6 +183,15 @@ impl Job {
             Job::Free(_) => None,
         }
     }
+
+    /// What comes of a job that was begun and came to no end, if anybody is to be told: how much of it was done nobody knows.
+    #[must_use]
+    pub fn broken_off(&self, reason: &str) -> Option<JobDone> {
+        match self {
+            Job::Commit(_) => Some(JobDone::Committed(Err(CommitFailure::Failed(reason.to_owned())))),
+            _ => self.failed(reason),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -199,5 +208,14 @@ mod tests {
         let unwritten = Err("cannot write the members file: no thread".to_owned());
         assert_eq!(Job::KeepMembers(Vec::new()).failed("no thread"), Some(JobDone::MembersKept(unwritten)));
         assert_eq!(Job::Free(Arc::default()).failed("no thread"), None, "nobody waits for it");
+        let later = Err(CommitFailure::Full("no thread".to_owned()));
+        assert_eq!(Job::Commit(Vec::new()).failed("no thread"), Some(JobDone::Committed(later)), "nothing was done");
+    }
+
+    #[test]
+    fn of_a_commit_that_was_broken_off_nobody_knows_what_is_there() {
+        let unknown = Err(CommitFailure::Failed("a fault".to_owned()));
+        assert_eq!(Job::Commit(Vec::new()).broken_off("a fault"), Some(JobDone::Committed(unknown)));
+        assert_eq!(Job::ReadData.broken_off("a fault"), Job::ReadData.failed("a fault"));
     }
 }

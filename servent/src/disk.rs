@@ -216,7 +216,7 @@ impl Lane {
                 drop(queue);
                 // Whoever waits for it would wait for ever, and so would all that come after. It is said before: whoever
                 // does the job has it alone, and what it lets go of is gone.
-                let fault = job.failed("this program has a fault");
+                let fault = job.broken_off("this program has a fault");
                 let done = catch_unwind(AssertUnwindSafe(|| (self.work)(job, rooms))).unwrap_or(fault);
                 match done {
                     Some(done) => {
@@ -247,7 +247,7 @@ mod tests {
     use std::sync::mpsc::{Receiver, Sender, channel};
 
     use common::content::{Blocks, FileStamp};
-    use common::disk::{HashesToRead, SharedContent};
+    use common::disk::{CommitFailure, HashesToRead, SharedContent};
     use common::link::LinkId;
     use common::store::Store;
 
@@ -487,6 +487,27 @@ mod tests {
         }
         done.sort_unstable();
         assert_eq!(done.last(), Some(&Some(7)));
+    }
+
+    /// What of it is there nobody knows, so nothing may come on top of it.
+    #[test]
+    fn a_commit_that_ends_in_a_panic_is_told_as_one_of_a_disk_that_failed() {
+        let mut poller = Poller::new().unwrap();
+        let disk = Disk::new(&poller.waker(), |job, _| panic!("as a fault would, in {job:?}"));
+        assert_eq!(disk.put(Job::Commit(Vec::new())), None);
+        // One that was not begun is another thing: there is nothing of it.
+        let refused = Err(CommitFailure::Full("1 commits at once are the most".to_owned()));
+        assert_eq!(disk.put(Job::Commit(Vec::new())), Some(JobDone::Committed(refused)));
+        let until = std::time::Instant::now() + PATIENCE;
+        let done = loop {
+            assert!(std::time::Instant::now() < until, "nobody says that it failed");
+            match disk.take() {
+                Some(done) => break done,
+                None => poller.wait(Some(PATIENCE), &mut Vec::new()).unwrap(),
+            }
+        };
+        let unknown = Err(CommitFailure::Failed("this program has a fault".to_owned()));
+        assert_eq!(done, JobDone::Committed(unknown));
     }
 
     #[test]
