@@ -186,6 +186,23 @@ fn a_value_under_the_name_of_a_file_does_not_describe_it() {
     assert_eq!((answered_for(&mut mind, "farol"), value.is_some()), (plain, true));
 }
 
+/// To whoever asks it is one, where nothing else is called so.
+#[test]
+fn a_file_is_no_value_of_its_name_to_whoever_writes_or_watches() {
+    let mut mind = sharing(false);
+    let link = owner(&mut mind);
+    let file = Some(format!("20 bytes {}", ContentHash(hash_of(&[2]))).into_bytes());
+    assert_eq!(answered_for(&mut mind, "praia"), file);
+    assert_eq!(watch(&mut mind, link, 7, "praia"), [changed(link, 7, None)]);
+    assert_eq!(write(&mut mind, link, 1, del("praia")), [written(link, 1, WriteOutcome::Absent)]);
+    write(&mut mind, link, 2, put("praia", "sand"));
+    assert_eq!(committed(&mut mind), [written(link, 2, WriteOutcome::Stored), changed(link, 7, Some("sand"))]);
+    assert_eq!(answered_for(&mut mind, "praia").as_deref(), Some(&b"sand"[..]));
+    write(&mut mind, link, 3, del("praia"));
+    assert_eq!(committed(&mut mind), [written(link, 3, WriteOutcome::Deleted), changed(link, 7, None)]);
+    assert_eq!(answered_for(&mut mind, "praia"), file);
+}
+
 #[test]
 fn where_only_what_is_published_is_offered_nobody_is_told_of_anything_else() {
     let mut mind = sharing(true);
