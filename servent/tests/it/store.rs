@@ -6,6 +6,7 @@
 mod export;
 mod killed;
 mod room;
+mod unread;
 
 use std::sync::Arc;
 
