@@ -61,6 +61,92 @@ fn what_was_not_closed_and_cannot_be_written_anew_is_served_and_takes_no_more() 
     assert_eq!(place.exported(), b"mate bitter\ntea green\n");
 }
 
+const MIB: usize = 1024 * 1024;
+
+/// A database that a start would make smaller: two of eight values are left. Their keys, all of them.
+fn much_too_large(place: &StorePlace) -> Vec<String> {
+    let value = vec![b'x'; MIB];
+    let keys: Vec<String> = (0..8).map(|number| format!("large{number}")).collect();
+    let pairs: Vec<(&[u8], &[u8])> = keys.iter().map(|key| (key.as_bytes(), &value[..])).collect();
+    place.keep(&pairs);
+    let servent = place.serve("-");
+    let mut writer = Writer::at(servent.address);
+    for key in &keys[..6] {
+        assert_eq!(writer.delete(key), WriteOutcome::Deleted);
+    }
+    ended(servent);
+    keys
+}
+
+fn assert_two_are_left(servent: &Process, keys: &[String]) {
+    for (key, number) in keys.iter().zip(0..) {
+        let lengths: Vec<usize> = values(servent.address, key).iter().map(Vec::len).collect();
+        assert_eq!(lengths, if number < 6 { vec![] } else { vec![MIB] }, "{key}");
+    }
+}
+
+#[test]
+fn what_cannot_be_made_smaller_stays_as_large_as_it_is_until_there_is_room() {
+    let place = StorePlace::new();
+    let keys = much_too_large(&place);
+    let before = fs::read(place.database()).unwrap();
+    // Each of its values has room, and not both.
+    let servent = serve_with_room(&place, 3 * MIB / 2 / 1024);
+    assert_two_are_left(&servent, &keys);
+    let said = ended(servent);
+    assert!(said.contains(&format!("database {} stays as large as it is: ", place.database())), "{said}");
+    assert!(!said.contains("not closed"), "{said}");
+    assert!(fs::read(place.database()).unwrap() == before, "it was written to");
+    assert!(!fs::exists(place.at("north.db.new")).unwrap(), "it takes the room that there is too little of");
+    let servent = place.serve("-");
+    assert_two_are_left(&servent, &keys);
+    assert_eq!(Writer::at(servent.address).put("tea", "green"), WriteOutcome::Stored);
+    let said = ended(servent);
+    let bytes_count = fs::metadata(place.database()).unwrap().len() as usize;
+    assert!(said.contains("was written anew: ") && bytes_count < before.len() / 2, "{bytes_count}: {said}");
+}
+
+/// Nor is what there is no room for kept, on a disk of its own, where the system lets somebody have one.
+#[test]
+fn on_a_full_disk_what_cannot_be_made_smaller_is_written_to_as_long_as_there_is_room_in_it() {
+    const SCRIPT: &str = "mount -t tmpfs -o size=\"$2\"k none \"$3\" && cat \"$1\" > \"$3\"/north.db || exit 99
+        exec \"$0\" $4 127.0.0.1:0 - --store \"$3\"/north.db";
+    const PUTS_MAX: usize = 64;
+    let place = StorePlace::new();
+    let keys = much_too_large(&place);
+    let (database, disk) = (place.database(), place.at("disk"));
+    fs::create_dir(&disk).unwrap();
+    let kilobytes = (fs::metadata(&database).unwrap().len() / 1024 + 512).to_string();
+    let on_a_disk = |option: &str| {
+        let mut command = Command::new("unshare");
+        command.args(["--map-root-user", "--mount", "bash", "-c", SCRIPT]);
+        command.arg(program("servent").unwrap()).args([&database, &kilobytes, &disk, option]);
+        command
+    };
+    let check = on_a_disk("--check").output().unwrap();
+    if check.status.code() == Some(99) || stderr(&check).starts_with("unshare: ") {
+        return println!("not run: a disk of one's own cannot be had here: {}", stderr(&check));
+    }
+    assert!(stdout(&check).contains("without them it stays as large as it is"), "{}", stdout(&check));
+    let servent = Process::start(&mut on_a_disk(""));
+    assert_two_are_left(&servent, &keys);
+    let mut writer = Writer::at(servent.address);
+    let is_full = WriteOutcome::Refused(WriteRefusal::DiskFull);
+    let put_count =
+        (0..PUTS_MAX).take_while(|number| writer.put(format!("more{number}"), vec![b'y'; MIB]) != is_full).count();
+    assert!((1..PUTS_MAX).contains(&put_count), "{put_count} were put");
+    assert_eq!(writer.put("tea", "green"), WriteOutcome::Stored, "there is room for it");
+    assert_eq!(values(servent.address, format!("more{put_count}")), Vec::<Vec<u8>>::new());
+    // It has its disk alone, which is seen from here as that process sees it.
+    let seen = format!("/proc/{}/root{disk}/north.db", servent.pid().as_raw_nonzero());
+    let output = run(&["--export", &seen]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let lines = output.stdout.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    assert_eq!(lines.count(), 2 + put_count + 1);
+    let said = ended(servent);
+    assert!(said.contains("stays as large as it is: ") && !said.contains("not closed"), "{said}");
+}
+
 /// On a disk of its own, where the system lets somebody have one.
 #[test]
 fn a_check_says_where_a_start_may_find_too_little_room_to_write_it_anew() {
