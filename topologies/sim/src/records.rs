@@ -94,8 +94,8 @@ fn copy(disk: &mut TornDisk, bytes: &[u8]) -> Result<TornFileId, TornError> {
     let file = disk.create(BESIDE);
     disk.write(file, 0, bytes)?;
     disk.sync(file)?;
-    disk.rename(BESIDE, NAME);
-    disk.sync_names();
+    disk.rename(BESIDE, NAME)?;
+    disk.sync_names()?;
     Ok(file)
 }
 
@@ -286,15 +286,40 @@ mod tests {
     }
 
     #[test]
+    fn where_names_could_not_be_synced_it_is_only_read_and_nothing_is_lost_of_what_comes_later() {
+        let mut is_there = BTreeSet::new();
+        for seed in 0..200 {
+            let mut disk = TornDisk::new(Random::new(seed));
+            Records::open(&mut disk).records.commit(&mut disk, &[put("a", 1)]).unwrap();
+            disk.begin(Some(Mishap::NamesSyncFails));
+            let mut opened = Records::open(&mut disk);
+            disk.end();
+            assert_eq!((lengths(&opened.written), opened.is_read_only), (vec![1], true));
+            assert!(matches!(opened.records.commit(&mut disk, &[put("b", 2)]), Err(CommitFailure::Failed(_))));
+            let there = disk.find(NAME);
+            disk.stop(seed % 2 == 0);
+            is_there.insert(disk.find(NAME) == there);
+            let mut opened = Records::open(&mut disk);
+            assert!(!opened.is_read_only);
+            opened.records.commit(&mut disk, &[put("c", 3)]).unwrap();
+            disk.cut_power();
+            assert_eq!(lengths(&Records::open(&mut disk).written), [1, 3], "seed {seed}");
+        }
+        assert_eq!(is_there, [false, true].into());
+    }
+
+    #[test]
     fn where_nothing_can_be_copied_it_is_only_read() {
         let mut disk = TornDisk::new(Random::new(1));
         Records::open(&mut disk).records.commit(&mut disk, &[put("a", 1)]).unwrap();
-        disk.begin(Some(Mishap::SyncFails { after: 0 }));
-        let mut opened = Records::open(&mut disk);
-        disk.end();
-        assert_eq!((lengths(&opened.written), opened.is_read_only), (vec![1], true));
-        assert!(matches!(opened.records.commit(&mut disk, &[put("b", 2)]), Err(CommitFailure::Failed(_))));
-        disk.kill();
+        for mishap in [Mishap::SyncFails { after: 0 }, Mishap::RenameFails] {
+            disk.begin(Some(mishap));
+            let mut opened = Records::open(&mut disk);
+            disk.end();
+            assert_eq!((lengths(&opened.written), opened.is_read_only), (vec![1], true));
+            assert!(matches!(opened.records.commit(&mut disk, &[put("b", 2)]), Err(CommitFailure::Failed(_))));
+            disk.kill();
+        }
         assert_eq!(lengths(&Records::open(&mut disk).written), [1]);
     }
 }

@@ -1,9 +1,9 @@
 //! A disk that keeps what was synced and tears the rest: files as sectors of 512 bytes, and the names by which they are found.
 //!
 //! What is written is shown at once and kept only once it is synced. Where the power is cut, each sector that was written
-//! since the last sync is kept in any way it was since, each for itself, and so is a length. After a sync that failed
-//! nothing counts as unsynced any more, whatever is kept: a second one proves nothing. What is kept in files, and who is
-//! told of it, is for whoever uses it (`records`).
+//! since the last sync is kept in any way it was since, each for itself, and so is a length. What was done to names comes to
+//! the disk in order. After a sync that failed, of a file or of names, nothing counts as unsynced any more, whatever is kept: a
+//! second one proves nothing. What is kept in files, and who is told of it, is for whoever uses it (`records`).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -52,6 +52,10 @@ pub enum Mishap {
         /// How many are well.
         after: u64,
     },
+    /// A file cannot be renamed, and goes by the name it has.
+    RenameFails,
+    /// Names cannot be synced. They are shown, and of what was done to them nothing may be kept, or only what was done first.
+    NamesSyncFails,
 }
 
 /// One thing that was done to a disk.
@@ -65,10 +69,14 @@ enum DiskStep {
     SyncInVain(TornFileId),
     Rename(String, String),
     SyncNames,
+    /// One that failed.
+    SyncNamesInVain,
 }
 
 type Sector = [u8; SECTOR_BYTES];
 type TornNames = BTreeMap<String, TornFileId>;
+/// What is done to names at once: whose file each is from then on, if any's.
+type NamesChange = Vec<(String, Option<TornFileId>)>;
 
 #[derive(Clone, Debug, Default)]
 struct TornFile {
@@ -84,11 +92,18 @@ struct TornFile {
     roomy: BTreeSet<usize>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
+struct TornDirectory {
+    shown: TornNames,
+    kept: TornNames,
+    /// What was done since names were synced.
+    unsynced: Vec<NamesChange>,
+}
+
+#[derive(Clone, Debug, Default)]
 struct DiskState {
     files: Vec<TornFile>,
-    /// Which names there are: as it is kept, and after each change since. The last is shown.
-    names: Vec<TornNames>,
+    directory: TornDirectory,
 }
 
 /// A disk of files, each of which can be written anywhere.
@@ -189,11 +204,43 @@ fn one_of<'a, T>(ways: &'a [T], percent: u64, random: &mut Random) -> Option<&'a
     }
 }
 
-impl DiskState {
-    fn names(&self) -> TornNames {
-        self.names.last().cloned().unwrap_or_default()
+impl TornDirectory {
+    fn change(&mut self, change: NamesChange) {
+        apply(&mut self.shown, &change);
+        self.unsynced.push(change);
     }
 
+    fn rename(&mut self, from: &str, to: &str) {
+        if let Some(file) = self.shown.get(from).copied() {
+            self.change(vec![(from.to_owned(), None), (to.to_owned(), Some(file))]);
+        }
+    }
+
+    fn sync(&mut self) {
+        self.keep(self.unsynced.len());
+    }
+
+    /// Any of what was unsynced is kept, up to some change: they come to the disk in order.
+    fn keep_some(&mut self, random: &mut Random) {
+        self.keep(random.index(self.unsynced.len() + 1));
+    }
+
+    fn keep(&mut self, count: usize) {
+        let unsynced = std::mem::take(&mut self.unsynced);
+        unsynced.iter().take(count).for_each(|change| apply(&mut self.kept, change));
+    }
+}
+
+fn apply(names: &mut TornNames, change: &NamesChange) {
+    for (name, file) in change {
+        match file {
+            Some(file) => names.insert(name.clone(), *file),
+            None => names.remove(name),
+        };
+    }
+}
+
+impl DiskState {
     fn file(&mut self, file: TornFileId) -> Option<&mut TornFile> {
         self.files.get_mut(file.0)
     }
@@ -201,19 +248,12 @@ impl DiskState {
     fn take(&mut self, step: &DiskStep, random: &mut Random) {
         match step {
             DiskStep::Create(name) => {
-                let mut names = self.names();
-                names.insert(name.clone(), TornFileId(self.files.len()));
+                self.directory.change(vec![(name.clone(), Some(TornFileId(self.files.len())))]);
                 self.files.push(TornFile::default());
-                self.names.push(names);
             }
-            DiskStep::Rename(from, to) => {
-                let mut names = self.names();
-                if let Some(file) = names.remove(from) {
-                    names.insert(to.clone(), file);
-                }
-                self.names.push(names);
-            }
-            DiskStep::SyncNames => self.names = vec![self.names()],
+            DiskStep::Rename(from, to) => self.directory.rename(from, to),
+            DiskStep::SyncNames => self.directory.sync(),
+            DiskStep::SyncNamesInVain => self.directory.keep_some(random),
             DiskStep::Write(file, at, bytes) => self.file(*file).into_iter().for_each(|file| file.write(*at, bytes)),
             DiskStep::SetLength(file, length) => {
                 self.file(*file).into_iter().for_each(|file| file.set_length(*length));
@@ -228,8 +268,7 @@ impl TornDisk {
     /// A disk without files.
     #[must_use]
     pub fn new(random: Random) -> TornDisk {
-        let state = DiskState { files: Vec::new(), names: vec![TornNames::new()] };
-        TornDisk { random, state, mishap: None, begun: None }
+        TornDisk { random, state: DiskState::default(), mishap: None, begun: None }
     }
 
     // ---- what whoever uses it does ----
@@ -237,7 +276,7 @@ impl TornDisk {
     /// The file of this name.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<TornFileId> {
-        self.state.names.last()?.get(name).copied()
+        self.state.directory.shown.get(name).copied()
     }
 
     /// Another file, which has this name from now on.
@@ -248,8 +287,17 @@ impl TornDisk {
     }
 
     /// A file has this name and no other.
-    pub fn rename(&mut self, from: &str, to: &str) {
+    ///
+    /// # Errors
+    ///
+    /// Where the disk fails: then it is called as before.
+    pub fn rename(&mut self, from: &str, to: &str) -> Result<(), TornError> {
+        if self.mishap == Some(Mishap::RenameFails) {
+            self.mishap = None;
+            return Err(TornError::Failed);
+        }
         self.take(DiskStep::Rename(from.to_owned(), to.to_owned()));
+        Ok(())
     }
 
     /// How long a file is.
@@ -311,16 +359,27 @@ impl TornDisk {
         Ok(())
     }
 
-    /// All names are kept.
-    pub fn sync_names(&mut self) {
+    /// All that was done to names is kept.
+    ///
+    /// # Errors
+    ///
+    /// Where the disk fails: then nobody knows what of it is.
+    pub fn sync_names(&mut self) -> Result<(), TornError> {
+        if self.mishap == Some(Mishap::NamesSyncFails) {
+            self.mishap = None;
+            self.take(DiskStep::SyncNamesInVain);
+            return Err(TornError::Failed);
+        }
         self.take(DiskStep::SyncNames);
+        Ok(())
     }
 
     fn may_write(&mut self, length: usize, needs_room: bool) -> Result<(), (TornError, usize)> {
         let (after, error) = match &mut self.mishap {
             Some(Mishap::NoRoom { after }) if needs_room => (after, TornError::Full),
             Some(Mishap::WriteFails { after }) => (after, TornError::Failed),
-            Some(Mishap::NoRoom { .. } | Mishap::SyncFails { .. }) | None => return Ok(()),
+            Some(Mishap::NoRoom { .. } | Mishap::SyncFails { .. } | Mishap::RenameFails | Mishap::NamesSyncFails)
+            | None => return Ok(()),
         };
         if *after > 0 {
             *after -= 1;
@@ -363,9 +422,9 @@ impl TornDisk {
             file.keep_some(&mut self.random);
             file.shown.clone_from(&file.kept);
         }
-        // What was done to names comes to the disk in order.
-        let place = self.random.index(self.state.names.len());
-        self.state.names = vec![self.state.names.get(place).cloned().unwrap_or_default()];
+        let directory = &mut self.state.directory;
+        directory.keep_some(&mut self.random);
+        directory.shown.clone_from(&directory.kept);
     }
 
     /// One of the two.
@@ -394,6 +453,7 @@ mod tests {
     use super::*;
 
     const FILE: &str = "file";
+    const OTHER: &str = "other";
 
     /// A disk with one file of three sectors, all of it kept.
     fn disk(seed: u64) -> (TornDisk, TornFileId) {
@@ -401,7 +461,7 @@ mod tests {
         let file = disk.create(FILE);
         disk.write(file, 0, &[1; 3 * SECTOR_BYTES]).unwrap();
         disk.sync(file).unwrap();
-        disk.sync_names();
+        disk.sync_names().unwrap();
         (disk, file)
     }
 
@@ -534,23 +594,93 @@ mod tests {
         assert_eq!(full(Mishap::WriteFails { after: 2 }), ([Ok(()), Ok(()), Err(error)], false, Err(error), None));
     }
 
+    /// Another file takes the place of the one there is, and its names are not synced.
+    fn replaced(seed: u64) -> (TornDisk, TornFileId, TornFileId) {
+        let (mut disk, file) = disk(seed);
+        let other = disk.create(OTHER);
+        disk.rename(OTHER, FILE).unwrap();
+        assert_eq!((disk.find(FILE), disk.find(OTHER)), (Some(other), None));
+        (disk, file, other)
+    }
+
+    /// Which of two files has the name after each of many seeds, and whether there is one beside.
+    fn named(act: impl Fn(&mut TornDisk)) -> BTreeSet<(bool, bool)> {
+        let outcome = |seed| {
+            let (mut disk, file, other) = replaced(seed);
+            act(&mut disk);
+            let found = disk.find(FILE).unwrap();
+            assert!(found == file || found == other);
+            (found == other, disk.find(OTHER).is_some())
+        };
+        (0..200).map(outcome).collect()
+    }
+
+    /// The names of files cannot be synced, and are shown all the same.
+    fn fail_to_sync_names(disk: &mut TornDisk) {
+        let shown = disk.find(FILE);
+        disk.begin(Some(Mishap::NamesSyncFails));
+        assert_eq!(disk.sync_names(), Err(TornError::Failed));
+        disk.end();
+        assert_eq!(disk.find(FILE), shown);
+    }
+
     #[test]
     fn names_are_kept_in_order_once_they_are_synced() {
-        let mut found = BTreeSet::new();
+        let any = [(false, false), (false, true), (true, false)].into();
+        assert_eq!(named(TornDisk::cut_power), any);
+        let synced = named(|disk| {
+            disk.sync_names().unwrap();
+            disk.cut_power();
+        });
+        assert_eq!(synced, [(true, false)].into());
+        assert_eq!(named(TornDisk::kill), [(true, false)].into());
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_renamed_goes_by_the_name_it_has() {
+        let (mut disk, file) = disk(1);
+        let other = disk.create(OTHER);
+        disk.begin(Some(Mishap::RenameFails));
+        assert_eq!(disk.rename(OTHER, FILE), Err(TornError::Failed));
+        disk.end();
+        disk.sync_names().unwrap();
+        disk.cut_power();
+        assert_eq!((disk.find(FILE), disk.find(OTHER)), (Some(file), Some(other)));
+        disk.rename(OTHER, FILE).unwrap();
+        assert_eq!((disk.find(FILE), disk.find(OTHER)), (Some(other), None), "the next one goes well");
+    }
+
+    #[test]
+    fn names_that_could_not_be_synced_are_shown_and_kept_or_not_however_often_they_are_synced() {
+        let any: BTreeSet<(bool, bool)> = [(false, false), (false, true), (true, false)].into();
+        let synced = named(|disk| {
+            fail_to_sync_names(disk);
+            disk.kill();
+            disk.sync_names().unwrap();
+            disk.sync_names().unwrap();
+            disk.cut_power();
+        });
+        assert_eq!(synced, any, "a second sync proves nothing");
+        let created = named(|disk| {
+            fail_to_sync_names(disk);
+            disk.create("third");
+            disk.sync_names().unwrap();
+            disk.cut_power();
+            assert!(disk.find("third").is_some());
+        });
+        assert_eq!(created, any, "not of another name either");
+    }
+
+    #[test]
+    fn after_names_could_not_be_synced_a_file_that_is_renamed_anew_and_synced_is_kept() {
         for seed in 0..200 {
-            let (mut disk, file) = disk(seed);
-            let other = disk.create("other");
-            disk.rename("other", FILE);
-            assert_eq!((disk.find(FILE), disk.find("other")), (Some(other), None));
-            if seed == 0 {
-                disk.sync_names();
-                disk.cut_power();
-                assert_eq!(disk.find(FILE), Some(other));
-            } else {
-                disk.cut_power();
-                found.insert((disk.find(FILE) == Some(file), disk.find("other").is_some()));
-            }
+            let (mut disk, ..) = replaced(seed);
+            fail_to_sync_names(&mut disk);
+            let third = disk.create(OTHER);
+            disk.rename(OTHER, FILE).unwrap();
+            disk.sync_names().unwrap();
+            disk.cut_power();
+            assert_eq!((disk.find(FILE), disk.find(OTHER)), (Some(third), None));
         }
-        assert_eq!(found, [(true, false), (true, true), (false, false)].into());
     }
 }

@@ -252,17 +252,13 @@ impl DatabasePlace for SharedDisk {
     }
 
     fn replace(&self) -> io::Result<()> {
-        let mut held = self.lock();
-        held.disk.rename(BESIDE, NAME);
-        held.disk.sync_names();
-        Ok(())
+        self.lock().disk.rename(BESIDE, NAME).map_err(told)
     }
 
     fn give_up(&self) {}
 
     fn sync_entry(&self) -> io::Result<()> {
-        self.lock().disk.sync_names();
-        Ok(())
+        self.lock().disk.sync_names().map_err(told)
     }
 }
 
@@ -272,10 +268,14 @@ impl TornStorage {
         if held.life != self.shared.life {
             return Err(io::Error::other("it was killed"));
         }
-        act(&mut held.disk, self.file).map_err(|error| match error {
-            TornError::Full => ErrorKind::StorageFull.into(),
-            TornError::Failed => io::Error::other("it fails"),
-        })
+        act(&mut held.disk, self.file).map_err(told)
+    }
+}
+
+fn told(error: TornError) -> io::Error {
+    match error {
+        TornError::Full => ErrorKind::StorageFull.into(),
+        TornError::Failed => io::Error::other("it fails"),
     }
 }
 
