@@ -102,7 +102,7 @@ fn what_cannot_be_made_smaller_stays_as_large_as_it_is_until_there_is_room() {
     assert_two_are_left(&servent, &keys);
     assert_eq!(Writer::at(servent.address).put("tea", "green"), WriteOutcome::Stored);
     let said = ended(servent);
-    let bytes_count = fs::metadata(place.database()).unwrap().len() as usize;
+    let bytes_count = usize::try_from(fs::metadata(place.database()).unwrap().len()).unwrap();
     assert!(said.contains("was written anew: ") && bytes_count < before.len() / 2, "{bytes_count}: {said}");
 }
 
