@@ -227,6 +227,43 @@ fn traced_calls(place: &StorePlace, writes: usize) -> Option<Vec<String>> {
     Some(fs::read_to_string(trace).unwrap().lines().map(str::to_owned).collect())
 }
 
+/// What was under way may be there at the next start, and nobody was told that it is. What waited behind it is not.
+#[test]
+fn whoever_is_told_to_end_while_a_sync_hangs_ends_and_says_stored_of_nothing() {
+    let place = StorePlace::new();
+    place.keep(&[(b"tea", b"green"), (b"mate", b"bitter")]);
+    let slow = |program: std::path::PathBuf| {
+        let mut command = Command::new("strace");
+        // Each is longer than whoever ends waits for all of it, and the first write has several. None can be ended before.
+        let hangs = "inject=fdatasync:delay_enter=5s";
+        command.args(["-D", "-f", "-e", "trace=fdatasync", "-e", hangs, "-o", "/dev/null"]).arg(program);
+        command
+    };
+    match slow("true".into()).output() {
+        Ok(output) if output.status.success() => {}
+        _ => return println!("not run: there is no strace that makes calls take long here"),
+    }
+    let mut command = slow(program("servent").unwrap());
+    let servent = Process::start(command.args(["127.0.0.1:0", "-", "--store", &place.database()]));
+    let mut writer = Writer::at(servent.address);
+    writer.say(put("tea", "black"));
+    writer.say(put("coffee", "strong"));
+    // Both have come once this is answered.
+    writer.peer.say(&Message::Ping);
+    assert_eq!(writer.peer.expect(), Message::Pong);
+    assert_eq!(values(servent.address, "tea"), [b"green"]);
+    let said = ended(servent);
+    assert_eq!(writer.hear(), None, "it is not on the disk");
+    assert!(said.contains("is not closed: its disk takes too long"), "{said}");
+    let servent = place.serve("-");
+    let [tea] = values(servent.address, "tea").try_into().unwrap();
+    assert!(tea == b"green" || tea == b"black", "{}", tea.escape_ascii());
+    assert_eq!(values(servent.address, "mate"), [b"bitter"]);
+    assert_eq!(values(servent.address, "coffee"), Vec::<Vec<u8>>::new());
+    assert_eq!(Writer::at(servent.address).put("coffee", "weak"), WriteOutcome::Stored);
+    ended(servent);
+}
+
 #[test]
 fn it_says_stored_after_the_sync_has_returned() {
     let (place, writes) = (StorePlace::new(), 20);
