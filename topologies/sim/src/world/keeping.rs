@@ -19,15 +19,17 @@ use crate::scene::Scene;
 use crate::torn_disk::{Mishap, TornDisk, TornError, TornFileId};
 use crate::writes;
 
-// What the stream of a disk is for.
+// What the streams of a disk are for.
 const DISKS: u64 = 0x776f_726c_640c_0000;
+const NAMES: u64 = 0x776f_726c_640e_0000;
 /// Of a hundred disks, those with the program's own database.
 const DATABASE_PERCENT: u64 = 12;
 /// Where a commit goes wrong: so many of its writes or syncs are well before.
 const WELL_MAX: u64 = 6;
 
 /// How long a commit takes: mostly, and how long at most where it is slow, so often in a hundred times; and of a thousand, how
-/// many find no room, how many fail, and for how many there is nobody.
+/// many find no room, how many fail, and for how many there is nobody; of a thousand starts, at how many a rename fails, or a
+/// sync of names.
 struct CommitPace {
     sync: Nanos,
     slow_sync: Nanos,
@@ -35,6 +37,7 @@ struct CommitPace {
     full_permille: u64,
     fails_permille: u64,
     refuses_permille: u64,
+    names_fail_permille: u64,
 }
 
 const QUICK: CommitPace = CommitPace {
@@ -44,6 +47,7 @@ const QUICK: CommitPace = CommitPace {
     full_permille: 0,
     fails_permille: 0,
     refuses_permille: 0,
+    names_fail_permille: 0,
 };
 const MILD: CommitPace = CommitPace {
     sync: 8 * MILLISECOND,
@@ -52,6 +56,7 @@ const MILD: CommitPace = CommitPace {
     full_permille: 10,
     fails_permille: 5,
     refuses_permille: 0,
+    names_fail_permille: 20,
 };
 const WILD: CommitPace = CommitPace {
     sync: 20 * MILLISECOND,
@@ -60,6 +65,7 @@ const WILD: CommitPace = CommitPace {
     full_permille: 60,
     fails_permille: 30,
     refuses_permille: 10,
+    names_fail_permille: 100,
 };
 
 /// All such disks of a run.
@@ -70,6 +76,7 @@ pub(super) struct KeptDisks {
 
 struct KeptDisk {
     random: Random,
+    names_random: Random,
     has_database: bool,
     shared: SharedDisk,
     opened: Option<Kept>,
@@ -134,16 +141,18 @@ impl KeptDisks {
 impl KeptDisk {
     fn new(seed: u64, servent: usize) -> KeptDisk {
         let mut random = Random::of(seed ^ DISKS, servent as u64);
+        let names_random = Random::of(seed ^ NAMES, servent as u64);
         let has_database = random.chance(DATABASE_PERCENT);
         let torn = TornDisk::new(Random::new(random.number()));
         let shared = SharedDisk { held: Arc::new(Mutex::new(HeldDisk { disk: torn, life: 0 })), life: 0 };
-        KeptDisk { random, has_database, shared, opened: None, under_way: None }
+        KeptDisk { random, names_random, has_database, shared, opened: None, under_way: None }
     }
 
     fn start(&mut self, pace: &CommitPace) -> Result<FoundAtStart, String> {
         let is_first = self.shared.life == 0;
         self.shared.life += 1;
-        let mishap = self.mishap(pace).filter(|_| !is_first);
+        let (mishap, mishap_of_names) = (self.mishap(pace), self.mishap_of_names(pace));
+        let mishap = mishap.or(mishap_of_names).filter(|_| !is_first);
         {
             let mut held = self.shared.lock();
             held.life = self.shared.life;
@@ -202,6 +211,14 @@ impl KeptDisk {
             (false, true, false) => Some(Mishap::SyncFails { after: after.min(2) }),
             (false, false, _) => None,
         }
+    }
+
+    /// Names change only at a start.
+    fn mishap_of_names(&mut self, pace: &CommitPace) -> Option<Mishap> {
+        // From a stream of its own, so that all else is as it was drawn.
+        let fails = self.names_random.below(1_000) < pace.names_fail_permille;
+        let is_rename = self.names_random.chance(30);
+        fails.then_some(if is_rename { Mishap::RenameFails } else { Mishap::NamesSyncFails })
     }
 }
 
@@ -307,5 +324,42 @@ impl Storage for TornStorage {
 
     fn sync(&self) -> io::Result<()> {
         self.with(TornDisk::sync)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_fail_at_some_starts_of_a_disk_that_is_not_quick_and_in_both_ways() {
+        let fail = |pace: &CommitPace| {
+            let drawn = (0..2_000).filter_map(|servent| KeptDisk::new(1, servent).mishap_of_names(pace));
+            let (renames, syncs): (Vec<Mishap>, Vec<Mishap>) = drawn.partition(|mishap| *mishap == Mishap::RenameFails);
+            assert!(syncs.iter().all(|mishap| *mishap == Mishap::NamesSyncFails));
+            (renames.len(), syncs.len())
+        };
+        assert_eq!(fail(&QUICK), (0, 0));
+        let [mild, wild] = [&MILD, &WILD].map(fail);
+        assert!(0 < mild.0 && mild.0 < mild.1 && mild.1 < wild.0 && wild.0 < wild.1, "{mild:?} {wild:?}");
+    }
+
+    #[test]
+    fn a_database_is_told_that_it_was_not_renamed_or_that_its_name_may_not_be_kept() {
+        for (mishap, is_renamed) in [(Mishap::RenameFails, false), (Mishap::NamesSyncFails, true)] {
+            let place = KeptDisk::new(1, 0).shared;
+            place.beside().unwrap().write(0, b"before").unwrap();
+            place.replace().unwrap();
+            place.beside().unwrap().write(0, b"anew").unwrap();
+            place.lock().disk.begin(Some(mishap));
+            assert!(place.replace().is_err());
+            place.lock().disk.end();
+            let there = place.current().unwrap().unwrap().storage;
+            assert_eq!(there.bytes_count().unwrap(), if is_renamed { 4 } else { 6 });
+            place.lock().disk.begin(Some(Mishap::NamesSyncFails));
+            assert!(place.sync_entry().is_err());
+            place.lock().disk.end();
+            place.sync_entry().unwrap();
+        }
     }
 }
