@@ -24,7 +24,9 @@ use ahead::Ahead;
 use writers::WritingLinks;
 
 /// Writes that are on the disk, shown and told in one turn of the loop; the others of their commit have the turns behind it.
-const SHOWN_AT_ONCE_MAX: usize = 64;
+const SHOWN_AT_ONCE_MAX: usize = 1_024;
+/// Nor are more clients told in one: each of them is a call of the system, and others are answered in between.
+const TOLD_AT_ONCE_MAX: usize = 64;
 
 /// What a write takes while it waits beside its bytes: its place here, and that of its key ahead of what is shown.
 const WRITE_BYTES: usize = size_of::<WaitingWrite>() + 2 * size_of::<StoreChange>() + 64;
@@ -291,10 +293,13 @@ impl Writes {
 
     /// Shows a turn's worth of what is over, and all of it where the servent leaves. Gives what is to be told of it.
     pub(super) fn show(&mut self, is_watched: impl Fn(&Key) -> bool) -> ShownWrites {
-        let most = if self.is_leaving { usize::MAX } else { SHOWN_AT_ONCE_MAX };
-        let mut shown = ShownWrites::default();
-        for _ in 0..most.min(self.over_count) {
-            let Some(mut write) = self.queue.pop_front() else { break };
+        let (writes_max, links_max) =
+            if self.is_leaving { (usize::MAX, usize::MAX) } else { (SHOWN_AT_ONCE_MAX, TOLD_AT_ONCE_MAX) };
+        let (mut shown, mut links) = (ShownWrites::default(), BTreeSet::new());
+        for _ in 0..writes_max.min(self.over_count) {
+            let is_told = |write: &WaitingWrite| links.len() < links_max || links.contains(&write.link);
+            let Some(mut write) = self.queue.pop_front_if(|write| is_told(write)) else { break };
+            links.insert(write.link);
             if let Some(change) = write.change.take() {
                 self.ahead.on_shown(&change, self.first_number);
                 match &change {

@@ -336,11 +336,32 @@ fn what_is_on_the_disk_when_a_servent_leaves_and_was_not_told_is_told_at_once() 
         write(&mut mind, link, sequence, put(&format!("k{sequence}"), "v"));
     }
     committed(&mut mind);
-    assert_eq!(committed(&mut mind).len(), 64, "the others have the next turns");
+    assert_eq!(committed(&mut mind).len(), 1_024, "the others have the next turns");
     let out = mind.tell(Input::Leave);
     assert_eq!(out.first(), Some(&Output::Rest { link }));
-    let told = (66..=3_000).map(|sequence| written(link, sequence, WriteOutcome::Stored));
+    let told = (1_026..=3_000).map(|sequence| written(link, sequence, WriteOutcome::Stored));
     assert!(out[1..].iter().eq(told.chain(goodbye(link, Goodbye::Leaving)).collect::<Vec<_>>().iter()));
+}
+
+#[test]
+fn no_more_clients_are_told_in_one_turn_than_others_may_wait_for() {
+    let mut mind = keeping();
+    let links: Vec<LinkId> = (0..100).map(|_| writer(&mut mind)).collect();
+    for sequence in 1..=3 {
+        for link in &links {
+            write(&mut mind, *link, sequence, put(&format!("{link:?} {sequence}"), "v"));
+        }
+    }
+    let told = |out: Vec<Output>| -> Vec<LinkId> {
+        let links = out.into_iter().filter_map(|output| match output {
+            Output::Send { link, message: Message::Written(_) } => Some(link),
+            _ => None,
+        });
+        links.collect()
+    };
+    assert_eq!(told(committed(&mut mind)), links[..1], "it was under way before the others came");
+    assert_eq!(told(committed(&mut mind)), links[1..65]);
+    assert_eq!(told(mind.tell(Input::Deadline)), [&links[65..], &links[..29]].concat(), "the next 64");
 }
 
 // ---- keys that are watched ----
