@@ -79,7 +79,8 @@ help tells all, Q leaves";
 /// Every command there is, for a person, in lines as long as those.
 pub const HELP: &str = "\
 ? KEY  asks every servent within reach for a key, such as:
-       ? coffee; a shared file's name is a key, if one word
+       ? coffee; a shared file's name is a key; one with
+       blanks is quoted: ? \"a b\"
 find   finds what files within reach have all these words in
        name or description, such as: find lighthouse barra
 get    fetches a file by its name or the first digits of
@@ -215,7 +216,7 @@ impl Command {
             [b'?', word @ ..] => match ((!word.is_empty()).then_some(word).or_else(|| words.next()), words.next()) {
                 (None, _) => Command::Help,
                 (Some(key), None) => Key::new(key).map_or_else(Command::BadKey, |key| Command::Ask(Ask::Key(key))),
-                (Some(_), Some(_)) => Command::ManyWords,
+                (Some(_), Some(_)) => read_quoted_key(rest(line, b"?")),
             },
             b"M" => match (words.next(), words.next()) {
                 (None, _) => Command::Members(None),
@@ -273,7 +274,7 @@ impl Command {
         match self {
             Command::BadKey(error) => Some(error.to_string()),
             Command::BadAddress(fault) | Command::BadWords(fault) => Some(fault.clone()),
-            Command::ManyWords => Some("a key is one word, without blanks".to_owned()),
+            Command::ManyWords => Some("a key is one word; one with blanks is quoted, such as: ? \"a b\"".to_owned()),
             Command::Prefix => {
                 Some("?* and a blank is kept for keys that begin alike; the key * is asked as ? *".to_owned())
             }
@@ -337,6 +338,14 @@ fn first_operand(line: &[u8]) -> Result<(Option<Vec<u8>>, &[u8]), String> {
     match word(line)? {
         (Some(end), rest) if end == b"--" => word(rest),
         found => Ok(found),
+    }
+}
+
+/// The key of which a quoted word is all that is behind `?`. Without blanks it is none: there a quote is a part of the key.
+fn read_quoted_key(line: &[u8]) -> Command {
+    match quoted_words(line).as_deref() {
+        Ok([key]) => Key::new(key).map_or_else(Command::BadKey, |key| Command::Ask(Ask::Key(key))),
+        Ok(_) | Err(_) => Command::ManyWords,
     }
 }
 
@@ -510,6 +519,20 @@ mod tests {
             (b"? two words", Command::ManyWords),
             (b"?two words", Command::ManyWords),
             (b"?? tea", Command::ManyWords),
+            // What has blanks is a key if it is one word as `put` reads it; what has none stands for itself.
+            (b"? \"a b\"", key(b"a b")),
+            (b"?\t'a  \"b' \r\n", key(b"a  \"b")),
+            (b"?\"a b\"", key(b"a b")),
+            (b"? a\\ b", key(b"a b")),
+            (b"? \"it's \\\"\\\\\"", key(b"it's \"\\")),
+            (b"? \" \"", key(b" ")),
+            (b"?*' '", key(b"* ")),
+            (b"? \"a\"", key(b"\"a\"")),
+            (b"? \"\"", key(b"\"\"")),
+            (b"? a\\b", key(b"a\\b")),
+            (b"? \"a b", Command::ManyWords),
+            (b"? \"a b\" c", Command::ManyWords),
+            (b"?* 'a b'", Command::Prefix),
             (b"? two # words", Command::ManyWords),
             (b"?*", Command::Prefix),
             (b"?* te", Command::Prefix),

@@ -1,6 +1,6 @@
 //! The words of a line in which a word may hold blanks: quoted as in a shell, or with a backslash before each.
 //!
-//! A line that asks for a key has no quotes: there a quote is a part of the key. What the words mean is for whoever asks.
+//! A key that is asked for without blanks has no quotes: there a quote is a part of it. What the words mean is for whoever asks.
 
 /// Why a line has no words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -63,7 +63,10 @@ fn what_is_said_on_stderr_arrives_whole() {
     let mut log = String::new();
     reader.read_to_string(&mut log).unwrap();
     assert_eq!(client.wait().unwrap().code(), Some(2));
-    assert_eq!(log[filled..], format!("{HELP}client: a key is one word, without blanks\n"));
+    assert_eq!(
+        log[filled..],
+        format!("{HELP}client: a key is one word; one with blanks is quoted, such as: ? \"a b\"\n")
+    );
 }
 
 #[test]

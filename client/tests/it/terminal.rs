@@ -51,7 +51,8 @@ fn a_person_asks_and_leaves() {
     screen += &format!("help\n{COMMANDS}> ");
     terminal.wait_for_screen(&screen);
     terminal.press("? two words\r");
-    screen += "? two words\nUnknown command\nclient: a key is one word, without blanks\n> ";
+    screen +=
+        "? two words\nUnknown command\nclient: a key is one word; one with blanks is quoted, such as: ? \"a b\"\n> ";
     terminal.wait_for_screen(&screen);
     terminal.press("T\r");
     // Who answers first is not said.

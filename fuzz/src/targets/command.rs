@@ -23,13 +23,24 @@ pub(crate) fn run(line: &[u8]) -> Outcome {
         for end in [b"\n".as_slice(), b"\r\n"] {
             assert_eq!(Command::parse(&[line, end].concat()), command, "a line means the same with its end");
         }
-        let blanks = [b" \t".as_slice(), line, b"\t "].concat();
-        assert_eq!(Command::parse(&blanks), command, "a line means the same between blanks");
+        // Behind a backslash a blank is a part of the word.
+        if !line.ends_with(b"\\") {
+            let blanks = [b" \t".as_slice(), line, b"\t "].concat();
+            assert_eq!(Command::parse(&blanks), command, "a line means the same between blanks");
+        }
     }
     match &command {
+        // One that no data file has is quoted.
+        Command::Ask(Ask::Key(key)) if key.as_bytes().iter().any(|byte| matches!(byte, b' ' | b'\t')) => {
+            let mut quoted = b"? \"".to_vec();
+            for byte in key.as_bytes() {
+                quoted.extend(matches!(byte, b'"' | b'\\').then_some(b'\\'));
+                quoted.push(*byte);
+            }
+            assert_eq!(Command::parse(&[&quoted[..], b"\"\r\n"].concat()), command);
+        }
         // What a key is called is what the data file calls it: one word.
         Command::Ask(Ask::Key(key)) => {
-            assert!(!key.as_bytes().iter().any(|byte| matches!(byte, b' ' | b'\t')));
             assert_eq!(Command::parse(&[b"? ", key.as_bytes(), b"\r\n"].concat()), command);
             if key.as_bytes() != b"*" {
                 assert_eq!(Command::parse(&[b"?", key.as_bytes(), b"\r\n"].concat()), command);
@@ -69,7 +80,7 @@ fn read(line: &[u8]) -> Command {
         line.pop();
     }
     let mut words: Vec<Vec<u8>> = vec![Vec::new()];
-    for byte in line {
+    for byte in line.iter().copied() {
         if byte == b' ' || byte == b'\t' {
             words.push(Vec::new());
         } else if let Some(word) = words.last_mut() {
@@ -114,9 +125,36 @@ fn read(line: &[u8]) -> Command {
         [b"Q" | b"q" | b"quit" | b"exit"] => Command::Quit,
         [b"help" | b"?"] | [b"help", b"?" | b"T" | b"Q" | b"help"] => Command::Help,
         [b"?", key] => Key::new(key).map_or_else(Command::BadKey, |key| Command::Ask(Ask::Key(key))),
-        [b"?", ..] => Command::ManyWords,
+        [b"?", ..] => match quoted(&line) {
+            Some(key) => Key::new(&key).map_or_else(Command::BadKey, |key| Command::Ask(Ask::Key(key))),
+            None => Command::ManyWords,
+        },
         _ => Command::Unknown,
     }
+}
+
+/// What is behind the question mark, if it is one word that may be quoted.
+fn quoted(line: &[u8]) -> Option<Vec<u8>> {
+    let begin = line.iter().position(|byte| *byte == b'?')?;
+    let (mut word, mut open, mut is_begun, mut is_over) = (Vec::new(), None, false, false);
+    let mut bytes = line.get(begin + 1..)?.iter().copied();
+    while let Some(byte) = bytes.next() {
+        if open.is_none() && matches!(byte, b' ' | b'\t') {
+            is_over = is_begun;
+            continue;
+        }
+        if is_over {
+            return None;
+        }
+        is_begun = true;
+        match byte {
+            b'\\' if open != Some(b'\'') => word.push(bytes.next()?),
+            b'\'' | b'"' if open.is_none() => open = Some(byte),
+            _ if open == Some(byte) => open = None,
+            _ => word.push(byte),
+        }
+    }
+    (open.is_none() && is_begun).then_some(word)
 }
 
 fn asks_for_help(words: &[&[u8]]) -> bool {

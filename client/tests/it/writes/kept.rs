@@ -32,6 +32,21 @@ fn what_a_client_writes_is_what_everybody_is_answered_and_no_more_than_that() {
 }
 
 #[test]
+fn a_key_with_blanks_is_asked_for_as_it_was_put() {
+    let home = TempDir::new().unwrap();
+    let servent = servent_in(&home, &[]);
+    let at = servent.address().to_string();
+    let script = "put \"a b\" c\n? \"a b\"\n?'a b'\n? a\\ b\n? \"a  b\"\n";
+    let answers = format!("stored a b at {at} in T\nc {at}\nc {at}\nc {at}\nNo answer received\n");
+    let run = Client::run([&*at], script);
+    assert_eq!((&*without_times(&run.out), &*run.log, run.code), (&*answers, "", 1));
+    assert_eq!(Client::run([&*at, "-c", "? \"a b\""], ""), quiet(format!("c {at}\n"), 0));
+    let run = Client::run([&*at, "--json", "-c", "? \"a b\""], "");
+    let fields = picked(&support::process::json(run.out.lines().next().unwrap()), ["command", "key", "value"]);
+    assert_eq!(fields, json!(["?", "a b", "c"]));
+}
+
+#[test]
 fn ten_thousand_puts_that_are_pasted_are_all_there_in_their_order() {
     // One after the other: where there is memory to be had in the place of a disk nobody waits for that.
     let home = TempDir::new_in("/dev/shm").or_else(|_| TempDir::new()).unwrap();
