@@ -298,6 +298,15 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
         &mut self,
         begin: impl FnOnce(&mut Client) -> Result<QueryNumber, AskError>,
     ) -> anyhow::Result<Result<QueryNumber, Next>> {
+        self.begin_about("", begin)
+    }
+
+    /// The same, with what is said before a refusal: what it is about.
+    fn begin_about(
+        &mut self,
+        about: &str,
+        begin: impl FnOnce(&mut Client) -> Result<QueryNumber, AskError>,
+    ) -> anyhow::Result<Result<QueryNumber, Next>> {
         self.catch_up(None)?;
         if self.is_lost && !self.attach_again()? {
             return Ok(Err(Next::Lost));
@@ -314,14 +323,18 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
                 Ok(Err(Next::Lost))
             }
             Err(error) => {
-                self.on_refused(&error);
+                self.on_refused_about(about, &error);
                 Ok(Err(Next::Continue))
             }
         }
     }
 
     fn on_refused(&mut self, error: &AskError) {
-        say(format_args!("client: {error}"));
+        self.on_refused_about("", error);
+    }
+
+    fn on_refused_about(&mut self, about: &str, error: &AskError) {
+        say(format_args!("client: {about}{error}"));
         self.worsen(Outcome::of_refusal(error));
     }
 

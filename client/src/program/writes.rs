@@ -97,9 +97,27 @@ pub(crate) fn line(change: &Change, outcome: WriteOutcome, from: SocketAddr, ela
     Some(format!("{done} {subject} at {from} in {}", humane(elapsed)))
 }
 
-/// What is said where nothing was kept, or it is not known whether something was. Where the contact has no room for what is to
+/// What a refusal begins with: of many writes in a script somebody wants to know which it was, and of whom.
+pub(crate) fn about(command: &str, subject: &[u8], at: Option<SocketAddr>) -> String {
+    let subject = Escaped::new(subject);
+    at.map_or_else(|| format!("{command} {subject}: "), |at| format!("{command} {subject} at {at}: "))
+}
+
+/// What is said where nothing was kept, or it is not known whether something was, by whoever goes by this address. Where the contact has no room for what is to
 /// be said it takes no writes from this client; whether it takes any from others it does not say.
-pub(crate) fn complaint(change: &Change, end: WriteEnd, own_ip: IpAddr, contact: SocketAddr) -> Option<String> {
+pub(crate) fn complaint(
+    change: &Change,
+    end: WriteEnd,
+    own_ip: IpAddr,
+    contact: SocketAddr,
+    from: SocketAddr,
+) -> Option<String> {
+    let reason = reason(change, end, own_ip, contact)?;
+    Some(about(change.command(), change.subject(), Some(from)) + &reason)
+}
+
+/// Why nothing was kept, or what is not known.
+fn reason(change: &Change, end: WriteEnd, own_ip: IpAddr, contact: SocketAddr) -> Option<String> {
     let refusal = match end {
         WriteEnd::Told(WriteOutcome::Refused(refusal)) => refusal,
         WriteEnd::NotAccepted => {
@@ -199,7 +217,11 @@ mod tests {
     fn whoever_is_refused_is_told_why_and_that_nobody_knows_where_nobody_does() {
         let [put, del, publish, unpublish] = &changes();
         let contact = SocketAddr::from(([192, 0, 2, 1], 9001));
-        let said = |change, end, own_ip: &str| complaint(change, end, own_ip.parse().unwrap(), contact);
+        let said = |change, end, own_ip: &str| reason(change, end, own_ip.parse().unwrap(), contact);
+        let disk_full = WriteEnd::Told(WriteOutcome::Refused(WriteRefusal::DiskFull));
+        let complaints = changes().map(|change| complaint(&change, disk_full, contact.ip(), contact, from()).unwrap());
+        let about = ["put", "del", "publish", "unpublish"];
+        assert_eq!(complaints, about.map(|word| format!("{word} a\\x1b[2J at 127.0.0.1:9001: its disk is full")));
         let refused = |refusal| said(put, WriteEnd::Told(WriteOutcome::Refused(refusal)), "192.0.2.7");
         let reasons = WriteRefusal::ALL.map(|refusal| refused(refusal).unwrap());
         assert_eq!(
@@ -225,7 +247,7 @@ mod tests {
             assert_eq!(said(put, end, own_ip).unwrap(), expected);
         }
         let (own, contact) = ("2001:db8::1".parse().unwrap(), "[2001:db8::1]:9001".parse().unwrap());
-        assert!(complaint(put, not_from_here, own, contact).unwrap().ends_with("such as client [::1]:9001"));
+        assert!(reason(put, not_from_here, own, contact).unwrap().ends_with("such as client [::1]:9001"));
         for (end, change, expected) in [
             (WriteEnd::Silence, put, "unknown: it may be stored"),
             (WriteEnd::ContactLost, del, "unknown: it may be deleted"),

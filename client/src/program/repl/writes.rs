@@ -15,7 +15,7 @@ use common::text::Escaped;
 use super::{Next, Repl, say};
 use crate::program::hint::not_understood;
 use crate::program::outcome::Outcome;
-use crate::program::writes::{WrittenShown, complaint, line};
+use crate::program::writes::{WrittenShown, about, complaint, line};
 use crate::{AskError, Change, ClientError, Event, Key, QueryNumber, WatchEnd, WriteEnd, WriteOutcome};
 
 impl<Out: Write, Side: Write> Repl<Out, Side> {
@@ -23,7 +23,8 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
     pub(super) fn write(&mut self, change: &Change) -> anyhow::Result<Next> {
         let silence_max = self.silence_max;
         let mut is_too_long = false;
-        let begun = self.begin(|client| {
+        let about = about(change.command(), change.subject(), None);
+        let begun = self.begin_about(&about, |client| {
             let begun = client.begin_write(change.clone(), silence_max);
             is_too_long = matches!(begun, Err(AskError::ValueTooLong(_) | AskError::DescriptionTooLong(_)));
             begun
@@ -63,7 +64,7 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
         {
             say("client: a file that is new is there once it was hashed: try again then");
         }
-        complaint(change, end, own_ip, self.place.contact_address)
+        complaint(change, end, own_ip, self.place.contact_address, from)
             .into_iter()
             .for_each(|complaint| say(format_args!("client: {complaint}")));
         self.worsen(Outcome::of_write(end));
@@ -76,16 +77,17 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
 
     /// Has the contact keep what is in a file.
     pub(super) fn put_file(&mut self, key: &Key, file: &[u8]) -> anyhow::Result<Next> {
+        let about = about("put", key.as_bytes(), None);
         match read_value(Path::new(OsStr::from_bytes(file))) {
             Ok(Ok(value)) => self.write(&Change::Put { key: key.clone(), value: value.into() }),
             Ok(Err(too_long)) => {
                 self.show_not_written("put", key.as_bytes(), "too_long")?;
-                self.on_refused(&too_long);
+                self.on_refused_about(&about, &too_long);
                 Ok(Next::Continue)
             }
             Err(error) => {
                 self.show_not_written("put", key.as_bytes(), "unreadable")?;
-                say(format_args!("client: cannot read {}: {error}", Escaped::new(file)));
+                say(format_args!("client: {about}cannot read {}: {error}", Escaped::new(file)));
                 self.worsen(Outcome::MachineFailed);
                 Ok(Next::Continue)
             }

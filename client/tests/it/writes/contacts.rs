@@ -8,6 +8,7 @@ fn came_of(command: &str, outcome: WriteOutcome) -> (Change, Run) {
     let change = contact.write_as_asked(outcome);
     let mut run = client.finish();
     run.out = without_times(&run.out).replace(&fake.name(), "CONTACT");
+    run.log = run.log.replace(&fake.name(), "CONTACT");
     (change, run)
 }
 
@@ -32,9 +33,15 @@ fn whatever_comes_of_a_command_is_its_first_words_and_whether_it_is_an_answer_or
     let (change, run) = came_of("put tea green", WriteOutcome::Refused(WriteRefusal::DiskFull));
     let Change::Put { key, value } = change else { panic!("{change:?}") };
     assert_eq!((key.as_bytes(), &*value), (&b"tea"[..], &b"green"[..]));
-    assert_eq!(run, Run { out: String::new(), log: "client: its disk is full\n".to_owned(), code: 1 });
+    assert_eq!(
+        run,
+        Run { out: String::new(), log: "client: put tea at CONTACT: its disk is full\n".to_owned(), code: 1 }
+    );
     let refused = WriteOutcome::Refused(WriteRefusal::NotFromHere);
-    assert_eq!(came_of("del tea", refused).1.log, "client: this servent takes no writes from 127.0.0.1\n");
+    assert_eq!(
+        came_of("del tea", refused).1.log,
+        "client: del tea at CONTACT: this servent takes no writes from 127.0.0.1\n"
+    );
 }
 
 #[test]
@@ -91,7 +98,7 @@ fn what_this_machine_cannot_read_or_no_value_can_be_is_not_said_to_anybody() {
         let Change::Put { value, .. } = contact.write_as_asked(WriteOutcome::Stored) else { panic!("it is put") };
         assert_eq!(&*value, b"v", "what comes behind it is said");
         let run = client.finish();
-        assert_eq!((run.log, run.code), (format!("client: {said}\n"), code));
+        assert_eq!((run.log, run.code), (format!("client: put k: {said}\n"), code));
     }
     let (_fake, mut contact, client) = keeping(&["-c", &format!("put k @{}", most.display())]);
     let Change::Put { value, .. } = contact.write_as_asked(WriteOutcome::Stored) else { panic!("it is put") };
@@ -101,13 +108,13 @@ fn what_this_machine_cannot_read_or_no_value_can_be_is_not_said_to_anybody() {
 
 #[test]
 fn where_the_contact_says_nothing_more_nobody_knows_what_is_stored() {
-    let unknown = "client: unknown: it may be stored\n";
+    let unknown = |fake: &Fake| format!("client: put tea at {}: unknown: it may be stored\n", fake.name());
     // Lost.
-    let (_fake, mut contact, client) = keeping(&["-c", "put tea green", "-c", "put tea red"]);
+    let (fake, mut contact, client) = keeping(&["-c", "put tea green", "-c", "put tea red"]);
     contact.write();
     drop(contact);
     let run = client.finish();
-    assert!(run.log.ends_with(&format!("it closed the connection\n{unknown}")), "{}", run.log);
+    assert!(run.log.ends_with(&format!("it closed the connection\n{}", unknown(&fake))), "{}", run.log);
     assert_eq!((&*run.out, run.code), ("", 4));
     // Silent, and what comes late is no surprise.
     let (fake, mut contact, client) = keeping(&["--timeout", "300ms", "-c", "put tea green", "-c", "del tea"]);
@@ -116,14 +123,14 @@ fn where_the_contact_says_nothing_more_nobody_knows_what_is_stored() {
     contact.tell_outcome(late.sequence, WriteOutcome::Stored);
     contact.tell_outcome(next.sequence, WriteOutcome::Deleted);
     let run = client.finish();
-    assert_eq!((&*run.log, run.code), (unknown, 5));
+    assert_eq!((&*run.log, run.code), (&*unknown(&fake), 5));
     assert_eq!(without_times(&run.out), format!("deleted tea at {} in T\n", fake.name()));
     // Interrupted.
-    let (_fake, mut contact, client) = keeping(&["-c", "put tea green", "-c", "put tea red"]);
+    let (fake, mut contact, client) = keeping(&["-c", "put tea green", "-c", "put tea red"]);
     contact.write();
     client.signal(Signal::INT);
     let run = client.finish();
-    assert_eq!((&*run.out, &*run.log, run.code), ("", unknown, 130));
+    assert_eq!((&*run.out, &*run.log, run.code), ("", &*unknown(&fake), 130));
 }
 
 #[test]

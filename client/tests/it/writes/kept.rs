@@ -113,8 +113,10 @@ fn whoever_keeps_nothing_says_so_also_of_what_it_has_no_room_for() {
         (format!("put tea @{}", file.display()), no_long),
         ("del tea".to_owned(), no_store),
     ] {
-        let run = Client::run([&*servent.address().to_string(), "-c", &command], "");
-        let log = format!("client: {said}\n");
+        let at = servent.address().to_string();
+        let run = Client::run([&*at, "-c", &command], "");
+        let word = command.split(' ').next().unwrap();
+        let log = format!("client: {word} tea at {at}: {said}\n");
         assert_eq!(run, Run { out: String::new(), log, code: 1 }, "{command}");
     }
 }

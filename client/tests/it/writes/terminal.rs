@@ -36,12 +36,13 @@ fn a_watch_stands_at_the_terminal_until_ctrl_c_and_then_there_is_a_prompt() {
 #[test]
 fn whoever_interrupts_a_put_is_told_that_nobody_knows_and_has_a_prompt() {
     let home = TempDir::new().unwrap();
-    let (_fake, mut contact, mut terminal) = keeping_at_a_terminal(&home);
+    let (fake, mut contact, mut terminal) = keeping_at_a_terminal(&home);
     terminal.press("put tea green\r");
     let write = contact.write();
     terminal.wait_for_screen("> put tea green\n");
     terminal.press("\x03");
-    terminal.wait_for_screen("> put tea green\n^C\nclient: unknown: it may be stored\n> ");
+    let unknown = format!("client: put tea at {}: unknown: it may be stored", fake.name());
+    terminal.wait_for_screen(&format!("> put tea green\n^C\n{unknown}\n> "));
     contact.tell_outcome(write.sequence, WriteOutcome::Stored);
     terminal.press("? tea\r");
     contact.answer_next(b"green");
