@@ -262,13 +262,17 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
                 self.renderer.show_help();
                 self.worsen(Outcome::Usage);
             }
-            Command::BadKey(_) | Command::ManyWords | Command::Prefix => {
+            Command::ManyWords | Command::Prefix => {
                 self.refuse(line, &command.fault().unwrap_or_default())?;
             }
             // It is a command, and known.
             Command::BadAddress(fault) | Command::BadWords(fault) => {
                 self.renderer.show_refused(line)?;
                 self.complain(fault);
+            }
+            Command::BadKey(error) => {
+                self.renderer.show_refused(line)?;
+                self.complain(&error.to_string());
             }
         }
         Ok(Next::Continue)

@@ -107,6 +107,26 @@ fn what_this_machine_cannot_read_or_no_value_can_be_is_not_said_to_anybody() {
 }
 
 #[test]
+fn what_can_be_no_key_is_told_why_and_is_no_unknown_command() {
+    let fake = Fake::listen();
+    let long = "k".repeat(KEY_BYTES_MAX + 1);
+    let too_long = format!("the key has {} bytes; {KEY_BYTES_MAX} is the most", KEY_BYTES_MAX + 1);
+    for (line, said) in [
+        ("put \"\" x".to_owned(), "the key is empty"),
+        ("del ''".to_owned(), "the key is empty"),
+        ("watch tea ''".to_owned(), "the key is empty"),
+        (format!("put {long} x"), &*too_long),
+        (format!("del {long}"), &too_long),
+        (format!("? 'a {long}'"), &too_long.replace("4097", "4099")),
+    ] {
+        let client = Client::start([&*fake.name(), "-c", &line]);
+        let _contact = attach_keeping(&fake);
+        let log = format!("client: {said}\n");
+        assert_eq!(client.finish(), Run { out: String::new(), log, code: 2 }, "{line}");
+    }
+}
+
+#[test]
 fn where_the_contact_says_nothing_more_nobody_knows_what_is_stored() {
     let unknown = |fake: &Fake| format!("client: put tea at {}: unknown: it may be stored\n", fake.name());
     // Lost.
