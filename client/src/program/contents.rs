@@ -249,7 +249,7 @@ pub(crate) fn files_summary(contact: &str, prefix: &[u8], listed: &FilesListed) 
         (ListingEnd::Cancelled, files) => format!("{} so far, then interrupted", counted(files, "file")),
         // It may share some with others.
         (ListingEnd::Complete, 0) if prefix.is_empty() => {
-            format!("{contact} shares no files with this client, or has not hashed them yet")
+            format!("{contact} shares no files with this client, or has not hashed or published them yet")
         }
         (ListingEnd::Complete, 0) => format!("no file of {contact} begins with {begin}"),
         (_, files) if prefix.is_empty() => format!("{} of {contact}", counted(files, "file")),
@@ -392,7 +392,12 @@ mod tests {
         for (reason, files, prefix, expected) in [
             (ListingEnd::Complete, 2, "", "2 files of contact 9001"),
             (ListingEnd::Complete, 1, "films/", "1 file of contact 9001 named films/…"),
-            (ListingEnd::Complete, 0, "", "contact 9001 shares no files with this client, or has not hashed them yet"),
+            (
+                ListingEnd::Complete,
+                0,
+                "",
+                "contact 9001 shares no files with this client, or has not hashed or published them yet",
+            ),
             (ListingEnd::Complete, 0, "a\x1b", "no file of contact 9001 begins with a\\x1b"),
             (ListingEnd::Cancelled, 1_000, "", "1,000 files so far, then interrupted"),
             (ListingEnd::Silence, 3, "", "3 files of contact 9001"),

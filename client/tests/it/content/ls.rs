@@ -31,12 +31,12 @@ fn where_no_file_is_told_of_it_is_said_that_there_is_none_and_the_exit_code_is_t
         (
             &bare,
             "ls".to_owned(),
-            format!("contact {bare} shares no files with this client, or has not hashed them yet"),
+            format!("contact {bare} shares no files with this client, or has not hashed or published them yet"),
         ),
         (
             &contact,
             format!("ls {bare}"),
-            format!("{bare} shares no files with this client, or has not hashed them yet"),
+            format!("{bare} shares no files with this client, or has not hashed or published them yet"),
         ),
         (&contact, format!("ls {bare} 9103"), format!("no file of {bare} begins with 9103")),
     ] {
