@@ -137,8 +137,8 @@ pub struct Options {
     #[arg(long, value_name = "FILE", conflicts_with_all = NOT_BESIDE_EXPORT)]
     pub export: Option<PathBuf>,
 
-    /// Read data, members and options, see whether events could be written, look through what would be shared, print what
-    /// would be served, to whom and how fast, and exit; writes nothing, and may be done beside a servent that runs
+    /// Read data, members, options and what is in the database, see whether events and the database could be written, look through
+    /// what would be shared, print what would be served, to whom and how fast, and exit; writes nothing, and may be done beside a servent that runs
     #[arg(long)]
     pub check: bool,
 

@@ -85,17 +85,18 @@ Options:
 #[command(after_help = "\
 Commands: ? KEY asks for a key, T for the topology, M for the members (M HOST:PORT: those of another servent), hello HOST:PORT has the \
 contact greet a servent, find WORDS tells which files there are, ls [HOST:PORT] [PREFIX] those of one servent, get NAME or HASH fetches one \
-(-o FILE, -f, --from IP:PORT, --sources FILE, --wait TIME), help tells them, Q (or end of file) leaves. Where stdin is no \
+(-o FILE, -f, --from IP:PORT, --sources FILE, --wait TIME), put KEY VALUE or @FILE and del KEY change a key of the contact, publish NAME \
+[-d TEXT] and unpublish NAME what its files are described as, watch KEY... follows keys until Ctrl-C, help tells them, Q (or end of file) leaves. Where stdin is no \
 terminal it is read as a script of them, in which lines that begin with # are comments.\n\n\
 Where no port can be opened: client --via back 192.0.2.7:9000 -c '? coffee'\n\n\
 Exit code with -c or a script, the highest that applies:
-    0  every query was answered and nothing is missing, all members were told, whoever was greeted is there
-    1  nobody within reach has it (some query), ls has no file to list, several contents are called so, or the contact does not greet that address
+    0  every query was answered and nothing is missing, all members were told, whoever was greeted is there, what was written is kept
+    1  nobody within reach has it (some query), ls has no file to list, several contents are called so, or the contact does not greet that address, or a write was refused or changed nothing
     2  usage, or an unknown command
     3  the contact, or whoever M, hello, ls or --from names, cannot be reached or is no servent
-    4  the contact was lost
-    5  incomplete: answers, reports, members, files or blocks did not arrive, or the contact cannot do it (now)
-    6  this machine failed: no output, descriptor or answer port to be had, a file that exists or cannot be written
+    4  the contact was lost; of a write nobody knows then whether it is kept
+    5  incomplete: answers, reports, members, files, blocks or what came of a write did not arrive, or the contact cannot do it (now)
+    6  this machine failed: no output, descriptor or answer port to be had, a file that exists or cannot be written, a value that cannot be read
   130  after Ctrl-C
   141  nobody reads the output any more (a broken pipe)")]
 struct CommandLine {
@@ -211,6 +212,7 @@ fn parse_timeout(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::program::command::HELP;
 
     #[test]
     fn every_option_is_in_the_readme() {
@@ -225,6 +227,16 @@ mod tests {
             checked += 1;
         }
         assert!(checked > 4, "{checked}");
+    }
+
+    #[test]
+    fn the_help_names_every_command() {
+        let help = CommandLine::command().render_help().to_string();
+        let words = HELP.lines().filter_map(|line| line.split(' ').next()).filter(|word| !word.is_empty());
+        let commands = help.split("Commands: ").nth(1).and_then(|told| told.split("\n\n").next()).unwrap();
+        let told: Vec<&str> = commands.split_whitespace().collect();
+        let missing: Vec<&str> = words.filter(|word| !told.contains(word)).collect();
+        assert!(missing.is_empty(), "{missing:?}");
     }
 
     #[test]
