@@ -48,6 +48,7 @@ const NOT_BESIDE_EXPORT: [&str; 19] = [
 /// A servent: serves a key-value file to the overlay it is part of, and passes on what others ask.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "servent", version, max_term_width = 100)]
+#[command(override_usage = "servent [OPTIONS] <LISTEN> <DATA> [NEIGHBOR]...\n       servent --export <FILE>")]
 #[command(after_help = "\
 Says `listening on IP:PORT` on stdout once it accepts connections, and logs to stderr. SIGHUP reads the data \
 again; SIGTERM and SIGINT say goodbye and end it.\n\n\

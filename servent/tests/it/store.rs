@@ -351,6 +351,7 @@ fn a_file_is_no_database_and_something_else_and_none_is_shared() {
         (&["0", "-", "--share", &share, "--published-only"], "--store <FILE>"),
         (&["--export", &database, "--check"], "cannot be used with"),
         (&["--export", &database, "0", "-"], "cannot be used with"),
+        (&["--export", &database, "9000"], "\n       servent --export <FILE>\n"),
     ] {
         let output = run(arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", stderr(&output));
