@@ -218,17 +218,22 @@ pub(crate) fn look_at(path: &Path) -> anyhow::Result<(WrittenData, String)> {
     };
     let could_write = match database::could_write_to(path) {
         Err(OpenError::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => return made("not there yet"),
-        could_write => could_write.with_context(|| format!("cannot use database {name}"))?,
+        Err(OpenError::InUse) => None,
+        could_write => Some(could_write.with_context(|| format!("cannot use database {name}"))?),
     };
-    if could_write.is_ok() && std::fs::metadata(path).is_ok_and(|file| file.len() == 0) {
+    if could_write == Some(Ok(())) && std::fs::metadata(path).is_ok_and(|file| file.len() == 0) {
         return made("empty, it is made at the start");
     }
     let look = database::look_at(path).with_context(|| format!("cannot use database {name}"))?;
     let published = counted(look.written.published_count(), "file");
     let mut said = format!("{name}: {}, {published} published", counted(look.bytes_count, "byte"));
+    let Some(could_write) = could_write else {
+        said += "; in use by another servent: beside it none can start with it";
+        return Ok((look.written, said));
+    };
     let mut trouble = could_write.err();
     if !look.is_closed {
-        said += "; in use, or not closed";
+        said += "; not closed";
         trouble = trouble.or_else(|| database::could_write_anew(path).err().map(|error| error.to_string()));
     }
     if let Some(reason) = trouble {

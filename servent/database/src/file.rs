@@ -185,7 +185,13 @@ fn open_to_write(path: &Path) -> Result<(File, Option<String>), OpenError> {
 pub fn could_write_to(path: &Path) -> Result<Result<(), String>, OpenError> {
     check_link(path)?;
     check_kind(&fs::metadata(path)?)?;
-    let (_, read_only) = open_to_write(path)?;
+    let (file, read_only) = open_to_write(path)?;
+    // Given back at once, with the file; a check beside another one is let by.
+    match file.try_lock_shared() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Err(OpenError::InUse),
+        Err(TryLockError::Error(error)) => return Err(error.into()),
+    }
     Ok(read_only.map_or(Ok(()), Err))
 }
 

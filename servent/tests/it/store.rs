@@ -184,7 +184,10 @@ fn a_check_says_what_comes_from_where_and_changes_nothing() {
     writer.delete("mate");
     let serving = "serving 1 key of the data (2 more hidden), 2 keys of the store (1 more deleted)";
     let beside = check();
-    assert!(beside[0].ends_with("0 files published; in use, or not closed"), "{beside:?}");
+    assert!(
+        beside[0].ends_with("0 files published; in use by another servent: beside it none can start with it"),
+        "{beside:?}"
+    );
     assert_eq!(beside[1], serving);
     ended(servent);
     let before = fs::read(&database).unwrap();
@@ -302,7 +305,7 @@ fn what_cannot_be_made_or_written_anew_is_told_by_a_check_too() {
         "`{theirs}`, to which it is written before it is renamed, is there and no servent's: move it away, and start it again"
     );
     let words =
-        format!("in use, or not closed; a start could not write to it, would serve it and take no more: {reason}\n");
+        format!("published; not closed; a start could not write to it, would serve it and take no more: {reason}\n");
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert!(stdout(&output).contains(&words), "{}", stdout(&output));
     let mut servent = place.serve("-");

@@ -32,8 +32,11 @@ fn two_have_no_database_together_by_whatever_path() {
     let opened = open(&path).unwrap();
     for path in [&path, &linked] {
         assert!(matches!(open(path), Err(OpenError::InUse)));
+        assert!(matches!(could_write_to(path), Err(OpenError::InUse)));
     }
     drop(opened);
+    // Whoever only looks keeps nobody from it.
+    assert_eq!(could_write_to(&path).unwrap(), Ok(()));
     assert!(open(&linked).is_ok());
 }
 

@@ -173,7 +173,7 @@ fn a_check_says_where_a_start_may_find_too_little_room_to_write_it_anew() {
         }
         let page = stdout(&output);
         assert_eq!(output.status.code(), Some(0), "{log}");
-        assert!(page.contains("in use, or not closed"), "{page}");
+        assert!(page.contains("published; not closed"), "{page}");
         let words = "without them it is served then, and takes no more\n";
         assert_eq!(page.contains(words), is_said, "{page}");
     }
