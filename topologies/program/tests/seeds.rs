@@ -107,6 +107,17 @@ fn five_hundred_seeds_of_writes_break_nothing() {
     }
 }
 
+/// A name was synced in vain, the next start synced it again and took it for sure, and the power cut took it back with what
+/// had been acknowledged since.
+#[test]
+fn a_name_that_was_synced_in_vain_is_given_anew_before_anything_is_acknowledged() {
+    for seed in [4_990, 8_842] {
+        let arguments = "chain --servents 2 --queries 1 --writes 60 --disk wild --faults crash=10..16";
+        let told = told(&format!("{arguments} --seed {seed}"));
+        assert!(told.contains(" commits, "), "{seed}: {told}");
+    }
+}
+
 #[test]
 fn two_hundred_seeds_of_files_that_are_published_break_nothing() {
     for (arguments, seeds) in [
