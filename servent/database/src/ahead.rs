@@ -13,7 +13,7 @@ use crate::tables::damaged;
 
 /// So many entries are handed over at once, or fewer that are as long as this together.
 const PIECE_ENTRIES_MAX: usize = 256;
-const PIECE_BYTES: usize = 128 * 1024;
+const PIECE_BYTES: usize = 1024 * 1024;
 /// So many pieces wait. With the one that is read and the one that is taken this bounds what is in memory beside the rest.
 const PIECES_MAX: usize = 4;
 

@@ -18,6 +18,8 @@ use crate::sum::EntriesSum;
 use crate::tables::ReadTables;
 use crate::{CACHE_BYTES, COMPACTED_BYTES_MIN, file, tables};
 
+/// What is read once is kept by nobody: as much as is handed over stays where a processor has it at hand.
+const READ_ONCE_CACHE_BYTES: usize = 2 * 1024 * 1024;
 /// Whoever looks while a servent writes looks again where what was copied is not whole.
 const LOOKS_MAX: usize = 8;
 
@@ -143,7 +145,7 @@ fn verified(storage: &Arc<dyn Storage>) -> Result<redb::Database, OpenError> {
 fn open_closed(storage: &Arc<dyn Storage>) -> Result<Option<ReadOnlyDatabase>, OpenError> {
     let guard =
         Guard { storage: Arc::clone(storage), fault: FirstFailure::default(), unsynced: UnsyncedBytes::default() };
-    match redb::Builder::new().set_cache_size(CACHE_BYTES).open_read_only_with_backend(guard) {
+    match redb::Builder::new().set_cache_size(READ_ONCE_CACHE_BYTES).open_read_only_with_backend(guard) {
         Ok(database) => Ok(Some(database)),
         Err(redb::DatabaseError::RepairAborted) => Ok(None),
         Err(error) => Err(tables::damaged(error)),
