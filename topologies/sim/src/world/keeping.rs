@@ -349,10 +349,10 @@ mod tests {
         for (mishap, is_renamed) in [(Mishap::RenameFails, false), (Mishap::NamesSyncFails, true)] {
             let place = KeptDisk::new(1, 0).shared;
             place.beside().unwrap().write(0, b"before").unwrap();
-            place.replace().unwrap();
+            place.replace().and_then(|()| place.sync_entry()).unwrap();
             place.beside().unwrap().write(0, b"anew").unwrap();
             place.lock().disk.begin(Some(mishap));
-            assert!(place.replace().is_err());
+            assert!(place.replace().and_then(|()| place.sync_entry()).is_err());
             place.lock().disk.end();
             let there = place.current().unwrap().unwrap().storage;
             assert_eq!(there.bytes_count().unwrap(), if is_renamed { 4 } else { 6 });
