@@ -257,7 +257,7 @@ fn too_little_room(is_closed: bool, anew_bytes: u64, free_bytes: u64) -> Option<
 /// Writes what was written as a key-value file. What no line can hold is told and left out, and that is an error at the end.
 pub(crate) fn export(path: &Path, to: &mut impl Write) -> anyhow::Result<()> {
     let name = ShownStore(path);
-    let look = database::look_at(path).with_context(|| format!("cannot use database {name}"))?;
+    let look = database::read_from(path).with_context(|| format!("cannot use database {name}"))?;
     let (mut deleted_count, mut left_out_count, mut is_first) = (0_usize, 0_usize, true);
     for (key, kept) in look.written.values() {
         let KeptValue::Value(value) = kept else {

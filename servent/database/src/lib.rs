@@ -49,7 +49,7 @@ use common::disk::CommitFailure;
 use common::written::{StoreChange, WrittenData};
 
 pub use file::{beside, could_write_anew, could_write_to, free_bytes_beside};
-pub use look::{LookedInto, look_at};
+pub use look::{LookedInto, look_at, read_from};
 pub use storage::{Current, DatabasePlace, OpenError, Storage};
 
 use file::FilePlace;

@@ -57,13 +57,22 @@ impl LookedInto {
     }
 }
 
-/// Looks at a database in a file, also while a servent uses it. Where there is none, or it is empty, that is an error.
+/// Looks at a database in a file, also while a servent uses it, and verifies every page. Where there is none, or it is empty,
+/// that is an error.
 pub fn look_at(path: &Path) -> Result<LookedInto, OpenError> {
-    look_beside_others(file::open_to_look(path)?)
+    look_beside_others(file::open_to_look(path)?, look_into)
+}
+
+/// The same for whoever wants what it holds and no more: of one that was closed redb's own pages may be damaged.
+pub fn read_from(path: &Path) -> Result<LookedInto, OpenError> {
+    look_beside_others(file::open_to_look(path)?, |copy| read_at_start(copy).map(|(look, _)| look))
 }
 
 /// Looks into a copy of what others may write to. Where they did, it is as one that was not closed.
-pub(crate) fn look_beside_others(storage: Arc<dyn Storage>) -> Result<LookedInto, OpenError> {
+pub(crate) fn look_beside_others(
+    storage: Arc<dyn Storage>,
+    look_into: impl Fn(&Arc<dyn Storage>) -> Result<LookedInto, OpenError>,
+) -> Result<LookedInto, OpenError> {
     let mut copying = Copying::begin(storage)?;
     for _ in 0..LOOKS_MAX {
         match look_into(&copying.copy()) {

@@ -81,7 +81,7 @@ impl Storage for BusyStorage {
 #[test]
 fn what_is_written_to_all_the_time_is_looked_at_as_it_was_once() {
     let busy = BusyStorage::with_commits(usize::MAX);
-    let look = look::look_beside_others(Arc::clone(&busy) as Arc<dyn Storage>).unwrap();
+    let look = look::look_beside_others(Arc::clone(&busy) as Arc<dyn Storage>, look::look_into).unwrap();
     let states = std::mem::take(&mut busy.busy.lock().unwrap().states);
     assert!(!look.is_closed);
     assert!(states.len() > 20 && states.contains(&look.written), "{} states", states.len());
@@ -94,6 +94,6 @@ fn what_is_damaged_is_not_taken_for_what_is_written_to() {
     let mut bytes = place.bytes();
     let end = bytes.len();
     bytes[4096..end].iter_mut().for_each(|byte| *byte ^= 1);
-    let look = look::look_beside_others(MemoryStorage::of(bytes, &place.days));
+    let look = look::look_beside_others(MemoryStorage::of(bytes, &place.days), look::look_into);
     assert!(matches!(look, Err(OpenError::Damaged(_))), "{look:?}");
 }

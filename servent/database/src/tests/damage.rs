@@ -45,6 +45,10 @@ fn taken(bytes: &[u8], states: &[WrittenData], left: LeftAs, what: &str) -> Take
                     assert!(reason.starts_with("it is damaged") && left == LeftAs::Closed, "{left:?} {what}: {reason}");
                     drop(database);
                     assert_eq!(place.bytes(), bytes, "nothing is changed");
+                    let storage = MemoryStorage::of(bytes.to_vec(), &Arc::default());
+                    let read =
+                        look::look_beside_others(storage, |copy| look::read_at_start(copy).map(|(look, _)| look));
+                    assert_eq!(Some(&read.unwrap().written), states.last(), "whoever only reads it has it too");
                     Taken::ToRead
                 }
                 Err(CommitFailure::Full(reason)) => panic!("{left:?} {what}: {reason}"),
