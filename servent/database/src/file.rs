@@ -5,11 +5,12 @@
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
+use std::num::NonZeroU64;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{Access, AtFlags, CWD, OFlags, accessat, statvfs};
+use rustix::fs::{Access, Advice, AtFlags, CWD, OFlags, accessat, fadvise, statvfs};
 #[cfg(target_os = "linux")]
 use rustix::fs::{FallocateFlags, fallocate};
 
@@ -35,7 +36,9 @@ impl Storage for FileStorage {
     }
 
     fn write(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        self.0.write_all_at(bytes, offset)
+        self.0.write_all_at(bytes, offset)?;
+        begin_writing(&self.0, offset, bytes.len());
+        Ok(())
     }
 
     fn resize(&self, bytes_count: u64) -> io::Result<()> {
@@ -49,6 +52,18 @@ impl Storage for FileStorage {
 
     fn sync(&self) -> io::Result<()> {
         self.0.sync_data()
+    }
+}
+
+/// What a page of the system's cache has.
+const PAGE_BYTES: usize = 4096;
+
+/// Has the system begin to put a page on the disk. A sync would hand over all pages of a commit in one piece, and whoever waits for
+/// that processor then waits for all of them (docs/PERFORMANCE.md).
+fn begin_writing(file: &File, offset: u64, bytes_count: usize) {
+    if bytes_count == PAGE_BYTES {
+        // Of less than a page nothing is dropped from the cache. What fails is told by the sync.
+        let _ = fadvise(file, offset + 1, NonZeroU64::new(PAGE_BYTES as u64 - 2), Advice::DontNeed);
     }
 }
 
