@@ -5,14 +5,15 @@
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
+#[cfg(target_os = "linux")]
 use std::num::NonZeroU64;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{Access, Advice, AtFlags, CWD, OFlags, accessat, fadvise, statvfs};
+use rustix::fs::{Access, AtFlags, CWD, OFlags, accessat, statvfs};
 #[cfg(target_os = "linux")]
-use rustix::fs::{FallocateFlags, fallocate};
+use rustix::fs::{Advice, FallocateFlags, fadvise, fallocate};
 
 use crate::storage::{Current, DatabasePlace, OpenError, Storage};
 
@@ -45,8 +46,8 @@ impl Storage for FileStorage {
         self.0.set_len(bytes_count)
     }
 
+    #[cfg(target_os = "linux")]
     fn give_back(&self, offset: u64, bytes_count: u64) {
-        #[cfg(target_os = "linux")]
         let _ = fallocate(&self.0, FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE, offset, bytes_count);
     }
 
@@ -56,15 +57,19 @@ impl Storage for FileStorage {
 }
 
 /// What a page of the system's cache has.
+#[cfg(target_os = "linux")]
 const PAGE_BYTES: usize = 4096;
 
-/// Has the system begin to put a page on the disk. A sync would hand over all pages of a commit in one piece, and whoever waits for
-/// that processor then waits for all of them (docs/PERFORMANCE.md).
+/// Has Linux begin to put a page on the disk. A sync would hand over all pages of a commit in one piece, and whoever waits for
+/// that processor then waits for all of them (docs/PERFORMANCE.md). What is longer lies together and is handed over faster.
 fn begin_writing(file: &File, offset: u64, bytes_count: usize) {
+    #[cfg(target_os = "linux")]
     if bytes_count == PAGE_BYTES {
         // Of less than a page nothing is dropped from the cache. What fails is told by the sync.
         let _ = fadvise(file, offset + 1, NonZeroU64::new(PAGE_BYTES as u64 - 2), Advice::DontNeed);
     }
+    #[cfg(not(target_os = "linux"))]
+    let _ = (file, offset, bytes_count);
 }
 
 /// A path of a database.

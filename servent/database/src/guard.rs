@@ -1,4 +1,5 @@
-//! A storage as redb has it, which notes what has failed first and lets nothing be written from then on.
+//! A storage as redb has it, which notes what has failed first, lets nothing be written from then on, and knows where something was
+//! written since the last sync.
 //!
 //! Whoever is about to let go of a database after a failure must not write a byte more: what a failed sync has left in the
 //! system's memory may be marked as written, and is not.

@@ -162,15 +162,17 @@ pub fn open_at(place: &dyn DatabasePlace) -> Result<OpenedDatabase, OpenError> {
             Ok(usable(written, anew, StartKind::Compacted { before: bytes_count, after }))
         }
         (Ok(anew), false) => Ok(usable(written, anew, StartKind::NotClosed)),
-        (Err(Anew::NotReplaced(error)), true) => match place.sync_entry() {
+        (Err(AnewError::NotReplaced(error)), true) => match place.sync_entry() {
             Ok(()) => {
                 let start = StartKind::NotCompacted(error.to_string());
                 Ok(usable(written, (current.storage, sum), start).verified(is_verified))
             }
             Err(error) => Ok(unsure_where(written, current.storage, &error)),
         },
-        (Err(Anew::NotReplaced(error)), false) => Ok(read_only(written, current.storage, start, error.to_string())),
-        (Err(Anew::Unsure(storage, reason)), _) => Ok(read_only(written, storage, start, reason)),
+        (Err(AnewError::NotReplaced(error)), false) => {
+            Ok(read_only(written, current.storage, start, error.to_string()))
+        }
+        (Err(AnewError::Unsure(storage, reason)), _) => Ok(read_only(written, storage, start, reason)),
     }
 }
 
@@ -178,8 +180,8 @@ fn make(place: &dyn DatabasePlace) -> Result<OpenedDatabase, OpenError> {
     let written = WrittenData::default();
     match write_anew(place, &written) {
         Ok(made) => Ok(usable(written, made, StartKind::Made)),
-        Err(Anew::NotReplaced(error)) => Err(error),
-        Err(Anew::Unsure(_, reason)) => Err(io::Error::other(reason).into()),
+        Err(AnewError::NotReplaced(error)) => Err(error),
+        Err(AnewError::Unsure(_, reason)) => Err(io::Error::other(reason).into()),
     }
 }
 
@@ -210,7 +212,7 @@ impl OpenedDatabase {
 }
 
 /// Why there is no other database in the place of one.
-enum Anew {
+enum AnewError {
     /// What was there is there.
     NotReplaced(OpenError),
     /// There is, and nobody knows which of both is there once the machine has stopped.
@@ -219,15 +221,15 @@ enum Anew {
 
 /// Writes all of it beside, and puts that in the place. It is closed once that is sure: a start that finds it sooner writes it
 /// anew.
-fn write_anew(place: &dyn DatabasePlace, written: &WrittenData) -> Result<(Arc<dyn Storage>, EntriesSum), Anew> {
-    let storage = place.beside().map_err(Anew::NotReplaced)?;
+fn write_anew(place: &dyn DatabasePlace, written: &WrittenData) -> Result<(Arc<dyn Storage>, EntriesSum), AnewError> {
+    let storage = place.beside().map_err(AnewError::NotReplaced)?;
     let filled = fill(&storage, written).and_then(|(handle, sum)| match place.replace() {
         Ok(()) => Ok((handle, sum)),
         Err(error) => Err(handle.give_up(&error.to_string())),
     });
     let (handle, sum) = filled.map_err(|reason| {
         place.give_up();
-        Anew::NotReplaced(io::Error::other(reason).into())
+        AnewError::NotReplaced(io::Error::other(reason).into())
     })?;
     let is_there = place.sync_entry().map_err(|error| handle.fault.set(CommitFailure::Failed(error.to_string())));
     let fault = handle.fault.clone();
@@ -235,8 +237,10 @@ fn write_anew(place: &dyn DatabasePlace, written: &WrittenData) -> Result<(Arc<d
     match (closed, fault.get()) {
         // Where there is no room for closing it there is for reading it.
         (Ok(()), None) | (Err(()), Some(CommitFailure::Full(_))) => Ok((storage, sum)),
-        (_, Some(CommitFailure::Failed(reason) | CommitFailure::Full(reason))) => Err(Anew::Unsure(storage, reason)),
-        (Err(()), None) => Err(Anew::Unsure(storage, FAULT.to_owned())),
+        (_, Some(CommitFailure::Failed(reason) | CommitFailure::Full(reason))) => {
+            Err(AnewError::Unsure(storage, reason))
+        }
+        (Err(()), None) => Err(AnewError::Unsure(storage, FAULT.to_owned())),
     }
 }
 

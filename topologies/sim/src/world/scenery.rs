@@ -189,19 +189,7 @@ impl<'s> SceneFace<'s> {
     ) -> Option<SceneEvent> {
         let now = network.clock.now();
         let download = self.downloads.all.get_mut(fetch).filter(|download| download.asker == Some(node))?;
-        let client = network.address(node);
-        match &report {
-            Report::Answer { sequence, from, .. } => {
-                if let Some(from) = network.at_address(*from) {
-                    self.witness.on_content_answer(QueryId { sequence: *sequence, client }, from);
-                }
-            }
-            Report::Ended { sequence, ending } => {
-                let contact = network.machines[node].place;
-                self.witness.on_content_ask_ended(now, QueryId { sequence: *sequence, client }, contact, ending);
-            }
-            _ => {}
-        }
+        hear_of_content(&mut self.witness, network, node, &report);
         match report {
             Report::Ready => {
                 download.is_ready = true;
@@ -252,7 +240,6 @@ impl<'s> SceneFace<'s> {
     ) -> Option<SceneEvent> {
         let now = network.clock.now();
         let state = self.writers.all.get_mut(writer)?;
-        let client = network.address(node);
         match report {
             Report::Ready => {
                 state.on_ready();
@@ -268,15 +255,7 @@ impl<'s> SceneFace<'s> {
             Report::FilesListed { listed, .. } if listed.reason == ListingEnd::Complete => {
                 self.witness.on_contact_listed(now, node);
             }
-            Report::Answer { sequence, from, .. } => {
-                if let Some(from) = network.at_address(*from) {
-                    self.witness.on_content_answer(QueryId { sequence: *sequence, client }, from);
-                }
-            }
-            Report::Ended { sequence, ending } => {
-                let contact = network.machines[node].place;
-                self.witness.on_content_ask_ended(now, QueryId { sequence: *sequence, client }, contact, ending);
-            }
+            Report::Answer { .. } | Report::Ended { .. } => hear_of_content(&mut self.witness, network, node, report),
             Report::Written { sequence, written } => {
                 self.witness.on_written_reported(now, node, *sequence, written);
             }
@@ -310,6 +289,23 @@ impl<'s> SceneFace<'s> {
 
     pub(super) fn is_absent(&self, servent: usize) -> bool {
         self.scene.absent.get(servent).copied().unwrap_or(false)
+    }
+}
+
+/// A client at a node that asks of contents is told who answers, and how that ends.
+fn hear_of_content(witness: &mut Witness<'_>, network: &SceneNetwork, node: usize, report: &Report) {
+    let client = network.address(node);
+    match report {
+        Report::Answer { sequence, from, .. } => {
+            if let Some(from) = network.at_address(*from) {
+                witness.on_content_answer(QueryId { sequence: *sequence, client }, from);
+            }
+        }
+        Report::Ended { sequence, ending } => {
+            let (now, contact) = (network.clock.now(), network.machines[node].place);
+            witness.on_content_ask_ended(now, QueryId { sequence: *sequence, client }, contact, ending);
+        }
+        _ => {}
     }
 }
 

@@ -948,6 +948,14 @@ impl<'s> Witness<'s> {
     }
 }
 
+/// One thing is wrong, and told like this.
+#[cfg(test)]
+#[track_caller]
+fn assert_wrong(wrong: impl IntoIterator<Item = String>, what: &str) {
+    let wrong: Vec<String> = wrong.into_iter().collect();
+    assert!(matches!(wrong.as_slice(), [only] if only.contains(what)), "{wrong:?}, not {what}");
+}
+
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;

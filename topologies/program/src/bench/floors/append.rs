@@ -85,7 +85,8 @@ mod tests {
         let is_over = AtomicBool::new(false);
         let syncs_count = thread::scope(|scope| {
             let writing = scope.spawn(|| pages(&path, 64, &is_over));
-            while path.metadata().map_or(0, |metadata| metadata.len()) < PAGES * PAGE_BYTES as u64 / 2 {
+            let length = || path.metadata().map_or(0, |metadata| metadata.len());
+            while length() < PAGES * PAGE_BYTES as u64 / 2 && !writing.is_finished() {
                 thread::yield_now();
             }
             is_over.store(true, Ordering::Relaxed);

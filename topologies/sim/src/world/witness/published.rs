@@ -155,6 +155,7 @@ mod tests {
     use crate::scene::Scene;
     use crate::world::disks::ToldFile;
     use crate::world::witness::SECOND;
+    use crate::world::witness::assert_wrong;
     use crate::world::witness::shared::PublishedNames;
 
     const GIVER: usize = 2;
@@ -202,12 +203,6 @@ mod tests {
             self.published.on_open(&self.shared, servent, FETCH, HASH);
             self.published.on_opened(&self.shared, servent, FETCH)
         }
-    }
-
-    #[track_caller]
-    fn assert_wrong(wrong: impl IntoIterator<Item = String>, what: &str) {
-        let wrong: Vec<String> = wrong.into_iter().collect();
-        assert!(matches!(wrong.as_slice(), [only] if only.contains(what)), "{wrong:?}, not {what}");
     }
 
     #[test]

@@ -139,6 +139,7 @@ impl WatchedReports {
 
 #[cfg(test)]
 mod tests {
+    use crate::world::witness::assert_wrong;
     use std::time::Duration;
 
     use super::*;
@@ -161,12 +162,6 @@ mod tests {
         reports.on_write_said(SECOND, CLIENT, 2);
         reports.on_written_said(CLIENT, Written { sequence: 1, outcome: WriteOutcome::Stored });
         reports
-    }
-
-    #[track_caller]
-    fn assert_wrong(wrong: impl IntoIterator<Item = String>, what: &str) {
-        let wrong: Vec<String> = wrong.into_iter().collect();
-        assert!(matches!(wrong.as_slice(), [only] if only.contains(what)), "{wrong:?}, not {what}");
     }
 
     #[test]
