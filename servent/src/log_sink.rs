@@ -119,7 +119,11 @@ impl LogSink {
         }
         self.0.filled.notify_one();
         let waited = self.0.emptied.wait_timeout_while(queue, LAST_WORDS_MAX, |queue| !queue.is_written());
-        drop(waited.unwrap_or_else(PoisonError::into_inner));
+        let (mut queue, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        // A thread may get its stack and no memory for anything else.
+        if !queue.is_being_written() {
+            queue.write_by_itself();
+        }
     }
 
     fn add(&self, line: &[u8], is_due: bool) {
@@ -163,7 +167,8 @@ impl SharedQueue {
     }
 
     fn write_lines(&self) {
-        let mut piece = Vec::new();
+        // There is room before anything is taken: whoever has none has taken nothing.
+        let mut piece = Vec::with_capacity(PIECE_BYTES);
         loop {
             let queue = self.filled.wait_while(self.lock(), |queue| queue.is_taken());
             let mut queue = queue.unwrap_or_else(PoisonError::into_inner);
@@ -208,6 +213,11 @@ impl Queue {
         self.bytes == 0 && self.live == self.drawn
     }
 
+    /// Whether the thread has taken some that it has not yet written.
+    fn is_being_written(&self) -> bool {
+        self.bytes > self.lines.iter().map(|(line, _)| line.len()).sum()
+    }
+
     /// Takes lines that are written together, with the one that changes cleared before them and drawn anew behind them. How many
     /// are missing without them, how many bytes they have, and what the one that changes says then, of which so many columns are
     /// drawn.
@@ -237,7 +247,7 @@ impl Queue {
         count
     }
 
-    /// Where the system gives no thread: the last words are written as long as there is room for them.
+    /// Where the system gives no thread, or one that does not come to it: the last words are written as long as there is room for them.
     fn write_by_itself(&mut self) {
         let mut piece = Vec::new();
         while !self.lines.is_empty() && output::has_room(stderr()) {
