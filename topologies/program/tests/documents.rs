@@ -19,11 +19,12 @@ use common::limits::{
 use topology::bench::BENCHMARKS;
 
 /// Where the code is that ships.
-const SHIPPED: [&str; 8] = [
+const SHIPPED: [&str; 9] = [
     "common/src",
     "servent/src",
     "servent/database/src",
     "client/src",
+    "client/drawing/src",
     "topologies/src",
     "topologies/oracle/src",
     "topologies/sim/src",

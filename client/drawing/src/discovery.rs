@@ -1,0 +1,98 @@
+//! What servents tell of their places, as their answers come.
+//!
+//! Nothing is judged here: that is `overlay`, once all have answered.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+
+use crate::overlay::{DrawnOverlay, LinkWitness};
+
+/// What a query for the topology has told so far.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Discovery {
+    /// Where the query began, as the paths have it.
+    contact: Option<SocketAddr>,
+    /// By the addresses they answer by.
+    places: BTreeMap<SocketAddr, GivenPlace>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct GivenPlace {
+    name: Option<String>,
+    path: Vec<SocketAddr>,
+    /// Nothing where it speaks a dialect that has no words for them.
+    neighbors: Option<BTreeSet<SocketAddr>>,
+}
+
+impl Discovery {
+    /// What one servent answered. Of two answers from one address the later holds.
+    pub fn add(&mut self, from: SocketAddr, name: Option<&str>, path: &[SocketAddr], neighbors: Option<&[SocketAddr]>) {
+        // The contact answers with the shortest path there is.
+        if let [contact] = path {
+            self.contact = Some(*contact);
+        }
+        let neighbors = neighbors.map(|all| all.iter().copied().filter(|neighbor| *neighbor != from).collect());
+        self.places.insert(from, GivenPlace { name: name.map(str::to_owned), path: path.to_vec(), neighbors });
+    }
+
+    /// How many have answered.
+    #[must_use]
+    pub fn answers(&self) -> usize {
+        self.places.len()
+    }
+
+    /// The overlay that was told of; nothing where nobody has answered.
+    #[must_use]
+    pub fn overlay(&self) -> Option<DrawnOverlay> {
+        let begins = || self.places.values().find_map(|place| place.path.first().copied());
+        let contact = self.contact.or_else(begins).or_else(|| self.places.keys().next().copied())?;
+        let mut links: BTreeMap<(SocketAddr, SocketAddr), LinkWitness> = BTreeMap::new();
+        let mut see = |one: SocketAddr,
+                       other: SocketAddr,
+                       by: fn(&mut LinkWitness) -> &mut bool,
+                       turned: fn(&mut LinkWitness) -> &mut bool| {
+            if one != other {
+                let (ends, seen) = if one < other { ((one, other), by) } else { ((other, one), turned) };
+                *seen(links.entry(ends).or_default()) = true;
+            }
+        };
+        for (from, place) in &self.places {
+            for neighbor in place.neighbors.iter().flatten() {
+                see(*from, *neighbor, |link| &mut link.first, |link| &mut link.second);
+            }
+            for (one, other) in place.path.iter().zip(place.path.iter().skip(1)) {
+                see(*one, *other, |link| &mut link.flood, |link| &mut link.flood);
+            }
+        }
+        let answered =
+            self.places.iter().map(|(address, place)| (*address, place.name.clone(), place.neighbors.is_some()));
+        Some(DrawnOverlay::told(contact, answered, links))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    pub(crate) fn address(port: u16) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], port))
+    }
+
+    #[test]
+    fn a_diamond_is_told_of() {
+        let [north, west, east, south] = [9001, 9002, 9003, 9004].map(address);
+        let mut discovery = Discovery::default();
+        assert!(discovery.overlay().is_none());
+        discovery.add(south, None, &[north, west, south], Some(&[west, east]));
+        discovery.add(north, Some("north"), &[north], Some(&[west, east]));
+        discovery.add(east, None, &[north, east], Some(&[north, south]));
+        discovery.add(west, None, &[north, west], Some(&[south, north]));
+        let overlay = discovery.overlay().unwrap();
+        assert_eq!(overlay.contact().map(|contact| contact.address), Some(north));
+        let hops: Vec<_> = overlay.servents().iter().map(|servent| (servent.address.port(), servent.hops)).collect();
+        assert_eq!(hops, [(9001, Some(0)), (9002, Some(1)), (9003, Some(1)), (9004, Some(2))]);
+        let links: Vec<_> = overlay.links().iter().map(|link| (link.one, link.other, link.witness.flood)).collect();
+        assert_eq!(links, [(0, 1, true), (0, 2, true), (1, 3, true), (2, 3, false)]);
+        assert!(overlay.links().iter().all(|link| !link.is_doubtful));
+    }
+}

@@ -1,0 +1,154 @@
+//! What an overlay comes to in figures, and the line that says them.
+
+use std::fmt;
+
+use common::counted::counted;
+
+use crate::overlay::{DrawnOverlay, Since};
+
+/// What an overlay comes to. What is gone is not counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OverlayFigures {
+    /// Servents that have answered.
+    pub servents: usize,
+    /// Links that anybody tells of.
+    pub links: usize,
+    /// The most links that lie between two that have answered, by the shortest way; nothing where no links lead from one to
+    /// the other.
+    pub diameter: Option<usize>,
+    /// The fewest and the most neighbors of one that has answered.
+    pub degrees: Option<Degrees>,
+    /// Servents that others tell of, and that have not answered.
+    pub heard_of: usize,
+    /// Links that an end does not name that says who its neighbors are.
+    pub doubtful: usize,
+}
+
+/// The fewest and the most neighbors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Degrees {
+    /// The fewest.
+    pub least: usize,
+    /// The most.
+    pub most: usize,
+}
+
+impl OverlayFigures {
+    /// Those of an overlay.
+    #[must_use]
+    pub fn of(overlay: &DrawnOverlay) -> OverlayFigures {
+        let there: Vec<usize> = (0..overlay.servents().len())
+            .filter(|place| {
+                overlay
+                    .servents()
+                    .get(*place)
+                    .is_some_and(|servent| servent.has_answered && servent.since != Since::Gone)
+            })
+            .collect();
+        let mut degree = vec![0_usize; overlay.servents().len()];
+        for (place, servent) in overlay.servents().iter().enumerate() {
+            if let Some(its) = degree.get_mut(place) {
+                *its += servent.left_out;
+            }
+        }
+        let (mut links, mut doubtful) = (0, 0);
+        for link in overlay.links().iter().filter(|link| link.since != Since::Gone) {
+            links += 1;
+            doubtful += usize::from(link.is_doubtful);
+            for end in [link.one, link.other] {
+                if let Some(its) = degree.get_mut(end) {
+                    *its += 1;
+                }
+            }
+        }
+        let degrees = there.iter().filter_map(|place| degree.get(*place).copied());
+        let degrees = degrees.clone().min().zip(degrees.max()).map(|(least, most)| Degrees { least, most });
+        let left_out: usize = overlay.servents().iter().map(|servent| servent.left_out).sum();
+        let unmet = overlay.servents().iter().filter(|servent| !servent.has_answered && servent.since != Since::Gone);
+        OverlayFigures {
+            servents: there.len(),
+            links: links + left_out,
+            diameter: diameter(overlay, &there),
+            degrees,
+            heard_of: unmet.count() + left_out,
+            doubtful,
+        }
+    }
+}
+
+/// The largest of all shortest ways, found without looking from each: what is known of the ends of one search bounds the others
+/// (Takes and Kosters, Determining the Diameter of Small World Networks, 2011).
+fn diameter(overlay: &DrawnOverlay, there: &[usize]) -> Option<usize> {
+    let mut bounds: Vec<(usize, usize, usize)> = there.iter().map(|place| (*place, 0, usize::MAX)).collect();
+    let mut longest = 0;
+    let mut wants_far = false;
+    while !bounds.is_empty() {
+        wants_far = !wants_far;
+        let next = if wants_far {
+            bounds.iter().max_by_key(|(place, _, most)| (*most, overlay.neighbors(*place).len()))
+        } else {
+            bounds.iter().min_by_key(|(_, least, _)| *least)
+        };
+        let start = next.map(|(place, ..)| *place)?;
+        let hops = overlay.hops_from(start);
+        let distances: Option<Vec<usize>> = there.iter().map(|place| hops.get(*place).copied().flatten()).collect();
+        let farthest = distances?.into_iter().max().unwrap_or_default();
+        longest = longest.max(farthest);
+        bounds.retain_mut(|(place, least, most)| {
+            let between = hops.get(*place).copied().flatten().unwrap_or_default();
+            *least = (*least).max(between).max(farthest.saturating_sub(between));
+            *most = (*most).min(farthest.saturating_add(between));
+            *place != start && *most > longest
+        });
+    }
+    (!there.is_empty()).then_some(longest)
+}
+
+/// `12 servents, 17 links, diameter 4, degree 2 to 5`, and what else there is to know.
+impl fmt::Display for OverlayFigures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, {}", counted(self.servents, "servent"), counted(self.links, "link"))?;
+        match self.diameter {
+            Some(diameter) => write!(f, ", diameter {diameter}")?,
+            None => f.write_str(", in parts that are not linked")?,
+        }
+        match self.degrees {
+            Some(Degrees { least, most }) if least == most => write!(f, ", degree {least}")?,
+            Some(Degrees { least, most }) => write!(f, ", degree {least} to {most}")?,
+            None => {}
+        }
+        match self.heard_of {
+            0 => {}
+            count => write!(f, ", {} heard of that did not answer", counted(count, "servent"))?,
+        }
+        match self.doubtful {
+            0 => Ok(()),
+            count => write!(f, ", {} that one end does not know", counted(count, "link")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use super::*;
+
+    fn address(port: u16) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], port))
+    }
+
+    fn figures(servents: u16, links: &[(u16, u16)]) -> String {
+        let all: Vec<_> = (0..servents).map(|port| (address(port), None)).collect();
+        let links: Vec<_> = links.iter().map(|(one, other)| (address(*one), address(*other))).collect();
+        OverlayFigures::of(&DrawnOverlay::declared(address(0), &all, &links)).to_string()
+    }
+
+    #[test]
+    fn they_are_said_in_one_line() {
+        assert_eq!(figures(1, &[]), "1 servent, 0 links, diameter 0, degree 0");
+        assert_eq!(figures(2, &[(0, 1)]), "2 servents, 1 link, diameter 1, degree 1");
+        assert_eq!(figures(4, &[(0, 1), (1, 2), (2, 3)]), "4 servents, 3 links, diameter 3, degree 1 to 2");
+        assert_eq!(figures(3, &[(0, 1)]), "3 servents, 1 link, in parts that are not linked, degree 0 to 1");
+    }
+}

@@ -1,0 +1,16 @@
+//! An overlay as a query for the topology found it, and the forms it is drawn in.
+//!
+//! `discovery` gathers what servents tell of their places and `overlay` makes one graph of it, with what is doubtful marked;
+//! `figures` counts. Everything that draws takes that graph alone, and the same graph gives the same bytes. It asks nobody, reads
+//! no terminal and writes no file: that is for whoever uses it.
+
+// What is drawn comes from strangers: an index that is not there is as bad as an `unwrap`.
+#![warn(clippy::indexing_slicing)]
+
+mod discovery;
+mod figures;
+mod overlay;
+
+pub use discovery::Discovery;
+pub use figures::{Degrees, OverlayFigures};
+pub use overlay::{DrawnLink, DrawnOverlay, DrawnServent, HEARD_OF_MAX, HEARD_OF_PER_SERVENT_MAX, LinkWitness, Since};

@@ -1,0 +1,304 @@
+//! One graph of all that was told: who answered, who was only heard of, which links there are, and what of it is doubtful.
+//!
+//! Servents stand in the order of their addresses and links in that of their ends, so that the same overlay is the same graph
+//! whoever answered first. It does not know how any of it is drawn.
+
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
+
+/// Of those who were only heard of so many are drawn beside one servent. A place can name 256 that nobody has met.
+pub const HEARD_OF_PER_SERVENT_MAX: usize = 8;
+/// And so many in all.
+pub const HEARD_OF_MAX: usize = 256;
+
+/// An overlay as it is drawn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DrawnOverlay {
+    contact: usize,
+    servents: Vec<DrawnServent>,
+    links: Vec<DrawnLink>,
+    /// By servent: the others it has links with.
+    neighbors: Vec<Vec<usize>>,
+}
+
+/// A servent as it is drawn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DrawnServent {
+    /// The address it goes by.
+    pub address: SocketAddr,
+    /// What it says it is called: a claim, of a stranger.
+    pub name: Option<String>,
+    /// How many links there are between it and the contact; nothing where none lead there.
+    pub hops: Option<usize>,
+    /// Whether it has answered. Otherwise others say that they have a link with it.
+    pub has_answered: bool,
+    /// Whether it says who its neighbors are: nobody does who has not answered, or speaks TP3.
+    pub tells_neighbors: bool,
+    /// How many more neighbors it says it has, who have not answered and are not drawn.
+    pub left_out: usize,
+    /// Whether it is new or gone, where that is known.
+    pub since: Since,
+}
+
+/// A link as it is drawn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DrawnLink {
+    /// The end with the lower address, by its place among the servents.
+    pub one: usize,
+    /// The other end.
+    pub other: usize,
+    /// Who tells of it.
+    pub witness: LinkWitness,
+    /// Whether an end that says who its neighbors are does not name it.
+    pub is_doubtful: bool,
+    /// Whether it is new or gone, where that is known.
+    pub since: Since,
+}
+
+/// Who tells of a link.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LinkWitness {
+    /// The end with the lower address.
+    pub first: bool,
+    /// The other end.
+    pub second: bool,
+    /// A path: the query came over it before it came over any other.
+    pub flood: bool,
+}
+
+/// What a servent or a link is beside another drawing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Since {
+    /// In both, or there is no other.
+    #[default]
+    Same,
+    /// In this one alone.
+    New,
+    /// In the other alone.
+    Gone,
+}
+
+impl DrawnOverlay {
+    /// One that servents told of: those who answered, by address, with their names and whether they say who their neighbors are.
+    pub(crate) fn told(
+        contact: SocketAddr,
+        answered: impl Iterator<Item = (SocketAddr, Option<String>, bool)>,
+        mut links: BTreeMap<(SocketAddr, SocketAddr), LinkWitness>,
+    ) -> DrawnOverlay {
+        let heard_of = |address, has_answered| DrawnServent {
+            address,
+            name: None,
+            hops: None,
+            has_answered,
+            tells_neighbors: false,
+            left_out: 0,
+            since: Since::Same,
+        };
+        let mut servents: BTreeMap<SocketAddr, DrawnServent> = answered
+            .map(|(address, name, tells_neighbors)| {
+                (address, DrawnServent { name, tells_neighbors, ..heard_of(address, true) })
+            })
+            .collect();
+        servents.entry(contact).or_insert_with(|| heard_of(contact, false));
+        let has_answered = |servents: &BTreeMap<SocketAddr, DrawnServent>, address| {
+            servents.get(&address).is_some_and(|servent| servent.has_answered)
+        };
+        // Those who have not answered are as many as somebody cares to invent.
+        let mut kept: BTreeSet<SocketAddr> = BTreeSet::new();
+        let mut beside: BTreeMap<SocketAddr, usize> = BTreeMap::new();
+        links.retain(|(one, other), witness| {
+            let (met, unmet) = match (has_answered(&servents, *one), has_answered(&servents, *other)) {
+                (true, true) => return true,
+                (true, false) => (*one, *other),
+                (false, true) => (*other, *one),
+                // A path alone tells of it.
+                (false, false) => return kept.contains(one) && kept.contains(other),
+            };
+            if unmet == contact || kept.contains(&unmet) {
+                return true;
+            }
+            let count = beside.entry(met).or_default();
+            if *count < HEARD_OF_PER_SERVENT_MAX && kept.len() < HEARD_OF_MAX {
+                *count += 1;
+                kept.insert(unmet);
+                return true;
+            }
+            // On a path it is in the middle of, others stand behind it.
+            if let Some(servent) = servents.get_mut(&met)
+                && (witness.first || witness.second)
+            {
+                servent.left_out += 1;
+            }
+            false
+        });
+        for address in kept {
+            servents.entry(address).or_insert_with(|| heard_of(address, false));
+        }
+        let all = links.into_iter().map(|(ends, witness)| (ends, witness, Since::Same));
+        DrawnOverlay::new(contact, servents.into_values().collect(), all)
+    }
+
+    /// One that was declared: nobody has to say anything.
+    #[must_use]
+    pub fn declared(
+        contact: SocketAddr,
+        servents: &[(SocketAddr, Option<String>)],
+        links: &[(SocketAddr, SocketAddr)],
+    ) -> DrawnOverlay {
+        let servents: BTreeMap<SocketAddr, DrawnServent> = servents
+            .iter()
+            .map(|(address, name)| {
+                let servent = DrawnServent {
+                    address: *address,
+                    name: name.clone(),
+                    hops: None,
+                    has_answered: true,
+                    tells_neighbors: true,
+                    left_out: 0,
+                    since: Since::Same,
+                };
+                (*address, servent)
+            })
+            .collect();
+        let witness = LinkWitness { first: true, second: true, flood: true };
+        let known = |address: &SocketAddr| servents.contains_key(address);
+        let links: BTreeMap<(SocketAddr, SocketAddr), LinkWitness> = links
+            .iter()
+            .filter(|(one, other)| one != other && known(one) && known(other))
+            .map(|(one, other)| ((*one.min(other), *one.max(other)), witness))
+            .collect();
+        let all = links.into_iter().map(|(ends, witness)| (ends, witness, Since::Same));
+        let all: Vec<_> = all.collect();
+        DrawnOverlay::new(contact, servents.into_values().collect(), all.into_iter())
+    }
+
+    /// All that is in this one or in the one before, each marked where it is not in both. Names and what is told are as in
+    /// this one, where it is there.
+    #[must_use]
+    pub fn since(&self, before: &DrawnOverlay) -> DrawnOverlay {
+        let mut servents: BTreeMap<SocketAddr, DrawnServent> =
+            before.servents.iter().map(|servent| (servent.address, servent.marked(Since::Gone))).collect();
+        for servent in &self.servents {
+            let since = if servents.contains_key(&servent.address) { Since::Same } else { Since::New };
+            servents.insert(servent.address, servent.marked(since));
+        }
+        let ends = |overlay: &DrawnOverlay| -> BTreeMap<(SocketAddr, SocketAddr), LinkWitness> {
+            overlay.links.iter().filter_map(|link| Some((overlay.ends(link)?, link.witness))).collect()
+        };
+        let (mut old, new) = (ends(before), ends(self));
+        let mut links: BTreeMap<(SocketAddr, SocketAddr), (LinkWitness, Since)> = BTreeMap::new();
+        for (ends, witness) in new {
+            let since = if old.remove(&ends).is_some() { Since::Same } else { Since::New };
+            links.insert(ends, (witness, since));
+        }
+        links.extend(old.into_iter().map(|(ends, witness)| (ends, (witness, Since::Gone))));
+        let contact = self.contact().map(|contact| contact.address);
+        let Some(contact) = contact else { return self.clone() };
+        let all = links.into_iter().map(|(ends, (witness, since))| (ends, witness, since));
+        DrawnOverlay::new(contact, servents.into_values().collect(), all)
+    }
+
+    /// The servents, by address.
+    #[must_use]
+    pub fn servents(&self) -> &[DrawnServent] {
+        &self.servents
+    }
+
+    /// The links, by their ends.
+    #[must_use]
+    pub fn links(&self) -> &[DrawnLink] {
+        &self.links
+    }
+
+    /// Where the query began.
+    #[must_use]
+    pub fn contact(&self) -> Option<&DrawnServent> {
+        self.servents.get(self.contact)
+    }
+
+    /// The place of the contact among the servents.
+    #[must_use]
+    pub fn contact_place(&self) -> usize {
+        self.contact
+    }
+
+    /// With whom a servent has links, by their places.
+    #[must_use]
+    pub fn neighbors(&self, servent: usize) -> &[usize] {
+        self.neighbors.get(servent).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether a servent has neighbors that have not answered: the query went no further, or nobody was there.
+    #[must_use]
+    pub fn is_at_horizon(&self, servent: usize) -> bool {
+        let has_answered = |place: &usize| self.servents.get(*place).is_some_and(|other| other.has_answered);
+        self.servents
+            .get(servent)
+            .is_some_and(|it| it.has_answered && (it.left_out > 0 || !self.neighbors(servent).iter().all(has_answered)))
+    }
+
+    fn ends(&self, link: &DrawnLink) -> Option<(SocketAddr, SocketAddr)> {
+        Some((self.servents.get(link.one)?.address, self.servents.get(link.other)?.address))
+    }
+
+    fn new(
+        contact: SocketAddr,
+        servents: Vec<DrawnServent>,
+        links: impl Iterator<Item = ((SocketAddr, SocketAddr), LinkWitness, Since)>,
+    ) -> DrawnOverlay {
+        let place = |address: &SocketAddr| servents.binary_search_by(|servent| servent.address.cmp(address)).ok();
+        let mut neighbors = vec![Vec::new(); servents.len()];
+        let mut drawn = Vec::new();
+        for ((first, second), witness, since) in links {
+            let (Some(one), Some(other)) = (place(&first), place(&second)) else { continue };
+            let (Some(first), Some(second)) = (servents.get(one), servents.get(other)) else { continue };
+            let is_denied = (first.tells_neighbors && !witness.first) || (second.tells_neighbors && !witness.second);
+            // Of what is gone nobody says anything any more.
+            let is_doubtful = since != Since::Gone && is_denied;
+            for (from, to) in [(one, other), (other, one)] {
+                if let Some(its) = neighbors.get_mut(from) {
+                    its.push(to);
+                }
+            }
+            drawn.push(DrawnLink { one, other, witness, is_doubtful, since });
+        }
+        neighbors.iter_mut().for_each(|its| its.sort_unstable());
+        drawn.sort_by(|link, next| match link.one.cmp(&next.one) {
+            Ordering::Equal => link.other.cmp(&next.other),
+            order => order,
+        });
+        let contact = place(&contact).unwrap_or_default();
+        let mut overlay = DrawnOverlay { contact, servents, links: drawn, neighbors };
+        let hops = overlay.hops_from(contact);
+        for (servent, hops) in overlay.servents.iter_mut().zip(hops) {
+            servent.hops = hops;
+        }
+        overlay
+    }
+
+    /// How many links there are from a servent to each, by breadth-first search.
+    pub(crate) fn hops_from(&self, start: usize) -> Vec<Option<usize>> {
+        let mut hops = vec![None; self.servents.len()];
+        let mut next = VecDeque::new();
+        if let Some(own) = hops.get_mut(start) {
+            *own = Some(0);
+            next.push_back((start, 0));
+        }
+        while let Some((servent, count)) = next.pop_front() {
+            for neighbor in self.neighbors(servent) {
+                if let Some(its @ None) = hops.get_mut(*neighbor) {
+                    *its = Some(count + 1);
+                    next.push_back((*neighbor, count + 1));
+                }
+            }
+        }
+        hops
+    }
+}
+
+impl DrawnServent {
+    fn marked(&self, since: Since) -> DrawnServent {
+        DrawnServent { since, ..self.clone() }
+    }
+}
