@@ -229,6 +229,34 @@ impl DrawnOverlay {
         self.neighbors.get(servent).map_or(&[], Vec::as_slice)
     }
 
+    /// The neighbor of a servent that is one link nearer the contact; of several the one with the lowest address.
+    #[must_use]
+    pub fn nearer(&self, servent: usize) -> Option<usize> {
+        let hops = |place: usize| self.servents.get(place).and_then(|servent| servent.hops);
+        let own = hops(servent)?;
+        self.neighbors(servent).iter().copied().find(|neighbor| hops(*neighbor).is_some_and(|hops| hops + 1 == own))
+    }
+
+    /// The servents from the contact to this one by a shortest way, always the same; nothing where no links lead there.
+    #[must_use]
+    pub fn way_to(&self, servent: usize) -> Option<Vec<usize>> {
+        self.servents.get(servent)?.hops?;
+        let mut way: Vec<usize> = std::iter::successors(Some(servent), |place| self.nearer(*place)).collect();
+        way.reverse();
+        Some(way)
+    }
+
+    /// The same overlay whichever copies of the query came first: the shortest ways stand in the place of those that the flood
+    /// took, so that two drawings of it are the same.
+    #[must_use]
+    pub fn settled(&self) -> DrawnOverlay {
+        let mut settled = self.clone();
+        for link in &mut settled.links {
+            link.witness.flood = self.nearer(link.one) == Some(link.other) || self.nearer(link.other) == Some(link.one);
+        }
+        settled
+    }
+
     /// Whether a servent has neighbors that have not answered: the query went no further, or nobody was there.
     #[must_use]
     pub fn is_at_horizon(&self, servent: usize) -> bool {
