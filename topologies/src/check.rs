@@ -72,7 +72,7 @@ fn check_round(topology: &Topology, how: &str, logs: Option<&Logs>, out: &mut dy
         counted(topology.links().len(), "link"),
         topology.servents[0].address(),
     )?;
-    let mut fleet = Fleet::start_logging(topology, logs)?;
+    let mut fleet = Fleet::start_logging(topology, logs, &mut |_| ())?;
     fleet.wait_until_linked(topology)?;
     let differences = compare(topology, out)?;
     fleet.end()?;

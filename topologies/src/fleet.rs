@@ -3,8 +3,8 @@
 //! It knows our programs and pipes; how a process is started so that it ends with this one is `processes`, what the
 //! overlay is asked is `asking`, what it must answer is `check`.
 
-use std::collections::VecDeque;
 use std::collections::hash_map::RandomState;
+use std::collections::{BTreeMap, VecDeque};
 use std::ffi::OsStr;
 use std::hash::{BuildHasher, Hasher};
 use std::io::{BufRead, BufReader, Read};
@@ -23,15 +23,20 @@ use rustix::process::{Pid, Signal};
 use signal_hook::consts::{SIGHUP, SIGINT};
 use signal_hook::flag;
 
-use crate::asking::{self, Asked};
+use crate::asking::{self, Asked, GivenAnswer};
 use crate::declared::Topology;
 use crate::logs::{Followed, Logs};
 use crate::processes::{self, LEAVE_MAX, Process};
 
 /// How long a servent may take to listen, and an overlay to be linked. A machine with much else to do takes long.
 const START_MAX: Duration = Duration::from_secs(60);
-/// How often it is looked whether all servents are alive while one of them is waited for.
-const ALIVE_EVERY: Duration = Duration::from_secs(1);
+/// How often it is looked whether all servents are alive while one of them is waited for, and how far the others are.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// Servents that have been started and do not listen yet. More would only take the processor from each other, and who
+/// dials one that does not listen yet waits before it dials again.
+const STARTING_MAX: usize = 8;
+/// How often servents are asked for their places, as long as these are not as declared and nothing new is logged.
+const ASK_EVERY: Duration = Duration::from_secs(1);
 /// How long places are waited for where nobody says that all have answered.
 const PLACES_WAIT: Duration = Duration::from_millis(500);
 /// Lines of a servent's log kept to be shown if it fails.
@@ -62,38 +67,70 @@ pub struct Fleet {
 impl Fleet {
     /// Starts every servent of a topology and waits until all are listening.
     pub fn start(topology: &Topology) -> anyhow::Result<Fleet> {
-        Fleet::start_logging(topology, None)
+        Fleet::start_logging(topology, None, &mut |_| ())
     }
 
-    /// The same, where what each servent logs at debug level is kept, if that is wanted.
-    pub fn start_logging(topology: &Topology, logs: Option<&Logs>) -> anyhow::Result<Fleet> {
+    /// The same, where what each servent logs at debug level is kept, if that is wanted. How far it is is shown now and
+    /// then, where it takes long.
+    pub fn start_logging(
+        topology: &Topology,
+        logs: Option<&Logs>,
+        show: &mut dyn FnMut(FleetProgress),
+    ) -> anyhow::Result<Fleet> {
         let mut fleet = Fleet { servents: Vec::new() };
+        let mut looks = Looks::new(topology, show);
         for (place, declared) in topology.servents.iter().enumerate() {
+            if let Some(earlier) = place.checked_sub(STARTING_MAX) {
+                fleet.wait_until_listening(earlier, &mut looks)?;
+            }
             let mut arguments = declared.arguments();
             arguments.extend(logs.map(|_| "-v".to_owned()));
             let command = command("servent")?;
             fleet.servents.push(Servent::spawn(command, arguments, logs.map(|logs| logs.path(place)))?);
         }
-        for servent in &mut fleet.servents {
-            servent.wait_until_listening()?;
+        for place in 0..fleet.servents.len() {
+            fleet.wait_until_listening(place, &mut looks)?;
         }
         Ok(fleet)
     }
 
+    fn wait_until_listening(&mut self, place: usize, looks: &mut Looks<'_>) -> anyhow::Result<()> {
+        let until = Instant::now() + START_MAX;
+        while !self.servents[place].is_listening_within(LOOK_EVERY)? {
+            if Instant::now() > until {
+                return Err(self.servents[place].failure("does not listen"));
+            }
+            looks.look(&mut self.servents);
+        }
+        looks.look(&mut self.servents);
+        Ok(())
+    }
+
     /// Waits until the overlay is linked as declared and no link is going to change by itself any more.
+    pub fn wait_until_linked(&mut self, topology: &Topology) -> anyhow::Result<()> {
+        self.wait_until_linked_showing(topology, &mut |_| ())
+    }
+
+    /// The same, where how far it is is shown now and then.
     ///
     /// A link that both its ends were told is dialled twice, and the second dial may come seconds after the first, when
     /// the other end was not up yet; which of the two stays is known only then. So each servent is waited for until it
     /// has greeted every neighbor it was told, which settles such pairs at both ends; and then until all of them, asked
-    /// one after the other, name the neighbors declared and none twice.
-    pub fn wait_until_linked(&mut self, topology: &Topology) -> anyhow::Result<()> {
+    /// for their places, name the neighbors declared and none twice.
+    pub fn wait_until_linked_showing(
+        &mut self,
+        topology: &Topology,
+        show: &mut dyn FnMut(FleetProgress),
+    ) -> anyhow::Result<()> {
         let until = Instant::now() + START_MAX;
+        let mut looks = Looks::new(topology, show);
         for (place, declared) in topology.servents.iter().enumerate() {
-            while !declared.options.neighbors.is_empty() && !self.servents[place].is_complete_within(ALIVE_EVERY) {
+            while !declared.options.neighbors.is_empty() && !self.servents[place].is_complete_within(LOOK_EVERY) {
                 self.check_alive()?;
                 if Instant::now() > until {
                     return Err(self.servents[place].failure("is not linked with every neighbor it was told"));
                 }
+                looks.look(&mut self.servents);
             }
         }
         while let Some((place, what)) = self.first_not_linked(topology)? {
@@ -102,24 +139,26 @@ impl Fleet {
                 return Err(self.servents[place].failure(&what));
             }
             // It says so when that changes; asking all the while would take what the servents need.
-            self.servents[place].next_line(Instant::now() + ALIVE_EVERY);
+            self.servents[place].next_line(Instant::now() + ASK_EVERY);
+            looks.look(&mut self.servents);
         }
         Ok(())
     }
 
-    /// The first servent that says that it is not linked as declared, and with whom it is instead.
+    /// The first servent found that says that it is not linked as declared, and with whom it is instead.
+    ///
+    /// Each of which no answer came yet is asked; what it passes the question on to answers as well, so that an overlay
+    /// that one question goes through is asked once.
     fn first_not_linked(&self, topology: &Topology) -> anyhow::Result<Option<(usize, String)>> {
-        let addresses = topology.addresses();
-        for (place, declared) in topology.servents.iter().enumerate() {
-            let mut wanted: Vec<SocketAddr> = declared.neighbors.iter().map(|other| addresses[*other]).collect();
-            wanted.sort_unstable();
+        let mut is_known = vec![false; topology.servents.len()];
+        for (contact, declared) in topology.servents.iter().enumerate() {
+            if is_known[contact] {
+                continue;
+            }
             let asked = Asked::at(declared.listen, asking::topology(PLACES_WAIT))?;
-            let own = asked.answers.iter().find(|answer| answer.hops == Some(0));
-            let mut found = own.map(|answer| answer.neighbors.clone()).unwrap_or_default();
-            found.sort_unstable();
-            // Who accepted a TP3 link does not know the address the other end goes by.
-            if found != wanted && (topology.reports() || found.len() != wanted.len()) {
-                return Ok(Some((place, format!("is linked with {found:?} and not with {wanted:?}"))));
+            match linked_as_declared(topology, contact, asked.answers) {
+                Ok(places) => places.into_iter().for_each(|place| is_known[place] = true),
+                Err(odd) => return Ok(Some(odd)),
             }
         }
         Ok(None)
@@ -166,12 +205,84 @@ impl Drop for Fleet {
     }
 }
 
+/// Whose answers say that they are linked as declared, the contact among them; or one whose does not, and what it says.
+fn linked_as_declared(
+    topology: &Topology,
+    contact: usize,
+    answers: Vec<GivenAnswer>,
+) -> Result<Vec<usize>, (usize, String)> {
+    let addresses = topology.addresses();
+    let places: BTreeMap<SocketAddr, usize> = addresses.iter().copied().zip(0..).collect();
+    // Whom others than the contact are linked with is told where no link speaks TP3.
+    let tells_all = topology.reports();
+    let mut told = BTreeMap::from([(contact, Vec::new())]);
+    for answer in answers {
+        let place =
+            if answer.hops == Some(0) { Some(&contact) } else { places.get(&answer.from).filter(|_| tells_all) };
+        told.extend(place.map(|place| (*place, answer.neighbors)));
+    }
+    for (place, found) in &mut told {
+        let neighbors = topology.servents[*place].neighbors.iter();
+        let mut wanted: Vec<SocketAddr> = neighbors.map(|other| addresses[*other]).collect();
+        wanted.sort_unstable();
+        found.sort_unstable();
+        // Who accepted a TP3 link does not know the address the other end goes by.
+        if *found != wanted && (tells_all || found.len() != wanted.len()) {
+            return Err((*place, format!("is linked with {found:?} and not with {wanted:?}")));
+        }
+    }
+    Ok(told.into_keys().collect())
+}
+
+/// How far an overlay is that comes up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FleetProgress {
+    /// How many servents it is to have.
+    pub servents: usize,
+    /// How many of them listen.
+    pub up: usize,
+    /// How many of these are linked with every neighbor they were told.
+    pub linked: usize,
+}
+
+/// Whoever is shown now and then how far it is, and when that is next.
+struct Looks<'a> {
+    topology: &'a Topology,
+    show: &'a mut dyn FnMut(FleetProgress),
+    next: Instant,
+}
+
+impl<'a> Looks<'a> {
+    /// What is done soon is not shown.
+    fn new(topology: &'a Topology, show: &'a mut dyn FnMut(FleetProgress)) -> Looks<'a> {
+        Looks { topology, show, next: Instant::now() + LOOK_EVERY }
+    }
+
+    fn look(&mut self, servents: &mut [Servent]) {
+        if Instant::now() < self.next {
+            return;
+        }
+        self.next = Instant::now() + LOOK_EVERY;
+        let declared = &self.topology.servents;
+        let mut progress = FleetProgress { servents: declared.len(), up: 0, linked: 0 };
+        for (servent, declared) in servents.iter_mut().zip(declared) {
+            servent.hear();
+            let is_up = servent.listens();
+            progress.up += usize::from(is_up);
+            progress.linked += usize::from(is_up && (servent.complete || declared.options.neighbors.is_empty()));
+        }
+        (self.show)(progress);
+    }
+}
+
 /// One servent as a process. Ended when dropped.
 #[derive(Debug)]
 pub struct Servent {
     process: Process,
     /// Where it listens; known once it does.
     address: SocketAddr,
+    /// What it said first on stdout.
+    said: Option<String>,
     arguments: Vec<String>,
     lines: Receiver<ServentLine>,
     log: VecDeque<String>,
@@ -202,7 +313,9 @@ impl Servent {
     fn start_as<Word: AsRef<str>>(command: Command, arguments: &[Word]) -> anyhow::Result<Servent> {
         let arguments = arguments.iter().map(|word| word.as_ref().to_owned()).collect();
         let mut servent = Servent::spawn(command, arguments, None)?;
-        servent.wait_until_listening()?;
+        if !servent.is_listening_within(START_MAX)? {
+            return Err(servent.failure("does not listen"));
+        }
         Ok(servent)
     }
 
@@ -236,24 +349,28 @@ impl Servent {
             read_lines_to_the_end(log, sender)?;
         }
         let address = SocketAddr::from(([0, 0, 0, 0], 0));
-        Ok(Servent { process, address, arguments, lines, log: VecDeque::new(), complete: false, ended: false })
+        let log = VecDeque::new();
+        Ok(Servent { process, address, said: None, arguments, lines, log, complete: false, ended: false })
     }
 
-    fn wait_until_listening(&mut self) -> anyhow::Result<()> {
-        let until = Instant::now() + START_MAX;
-        loop {
+    /// Waits so long, or until it listens. An error where it never will.
+    fn is_listening_within(&mut self, wait: Duration) -> anyhow::Result<bool> {
+        let until = Instant::now() + wait;
+        while self.said.is_none() {
             match self.next_line(until) {
-                Some(ServentLine::Out(line)) => {
-                    let address = line.strip_prefix("listening on ").and_then(|address| address.parse().ok());
-                    self.address = address.ok_or_else(|| anyhow!("the servent said `{line}` on stdout"))?;
-                    return Ok(());
-                }
-                Some(ServentLine::Log(_)) => {}
-                Some(ServentLine::End) | None => {
-                    return Err(self.failure("does not listen"));
-                }
+                Some(ServentLine::Out(_) | ServentLine::Log(_)) => {}
+                Some(ServentLine::End) => return Err(self.failure("does not listen")),
+                None => return Ok(false),
             }
         }
+        if !self.listens() {
+            bail!("the servent said `{}` on stdout", self.said.as_deref().unwrap_or_default());
+        }
+        Ok(true)
+    }
+
+    fn listens(&self) -> bool {
+        self.address.port() != 0
     }
 
     /// Waits so long, or until it has said that it is linked with every neighbor it was told.
@@ -319,10 +436,15 @@ impl Servent {
 
     /// The last of what it logged.
     pub fn log_text(&mut self) -> String {
+        self.hear();
+        self.log.iter().map(|line| format!("    {line}\n")).collect()
+    }
+
+    /// Takes what it has said until now.
+    fn hear(&mut self) {
         while let Ok(line) = self.lines.try_recv() {
             self.keep(&line);
         }
-        self.log.iter().map(|line| format!("    {line}\n")).collect()
     }
 
     fn failure(&mut self, what: &str) -> anyhow::Error {
@@ -351,6 +473,11 @@ impl Servent {
                 self.log.push_back(line.clone());
             }
             ServentLine::End => self.ended = true,
+            ServentLine::Out(line) if self.said.is_none() => {
+                let address = line.strip_prefix("listening on ").and_then(|address| address.parse().ok());
+                self.address = address.unwrap_or(self.address);
+                self.said = Some(line.clone());
+            }
             ServentLine::Out(_) => {}
         }
     }
@@ -444,4 +571,46 @@ pub fn some_loopback_address() -> Ipv4Addr {
 pub fn unused_address() -> anyhow::Result<SocketAddr> {
     let listener = TcpListener::bind((some_loopback_address(), 0)).context("cannot find a free port")?;
     listener.local_addr().context("cannot tell which port is free")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(option: &str) -> Topology {
+        let text = "9001 - tp3://9002 --tp3\n9002 - tp3://9003 --tp3\n9003 - --tp3\n";
+        let text = if option.is_empty() { text.replace("tp3://", "").replace(" --tp3", "") } else { text.to_owned() };
+        Topology::parse("row", text, Path::new("")).unwrap()
+    }
+
+    fn place(port: u16, hops: u8, neighbors: &[u16]) -> GivenAnswer {
+        let address = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let neighbors = neighbors.iter().copied().map(address).collect();
+        GivenAnswer { value: None, from: address(port), path: Vec::new(), neighbors, hops: Some(hops) }
+    }
+
+    #[test]
+    fn one_question_tells_of_all_that_answer_it() {
+        let linked = |answers: &[GivenAnswer]| linked_as_declared(&row(""), 0, answers.to_vec());
+        let [first, second] = [place(9001, 0, &[9002]), place(9002, 1, &[9003, 9001])];
+        assert_eq!(linked(&[first.clone(), second.clone()]), Ok(vec![0, 1]), "nothing is known of the last");
+        assert_eq!(linked(&[first.clone(), second.clone(), place(9003, 2, &[9002])]), Ok(vec![0, 1, 2]));
+        assert_eq!(linked(&[first.clone(), place(9099, 1, &[])]), Ok(vec![0]), "a stranger is none of ours");
+        for (odd, answers) in [
+            (0, vec![second.clone()]),
+            (1, vec![first.clone(), place(9002, 1, &[9001])]),
+            (1, vec![first.clone(), place(9002, 1, &[9001, 9001, 9003])]),
+            (2, vec![first, second, place(9003, 2, &[])]),
+        ] {
+            assert_eq!(linked(&answers).unwrap_err().0, odd);
+        }
+    }
+
+    /// Who accepted a TP3 link knows that there is one, and not with whom.
+    #[test]
+    fn over_tp3_only_the_contact_tells_and_no_more_than_how_many() {
+        let linked = |answers: &[GivenAnswer]| linked_as_declared(&row("--tp3"), 1, answers.to_vec());
+        assert_eq!(linked(&[place(9002, 0, &[7, 9003]), place(9001, 1, &[])]), Ok(vec![1]));
+        assert_eq!(linked(&[place(9002, 0, &[9003])]).unwrap_err().0, 1);
+    }
 }

@@ -117,7 +117,7 @@ fn run(name: &str, address: Ipv4Addr, logs: Option<&Path>, client_options: &[Str
     processes::end_all_on_signals()?;
     let topology = Topology::load(name)?.moved_to(address);
     let logs = logs.map(|directory| Logs::create(directory, &topology)).transpose()?;
-    let mut fleet = Fleet::start_logging(&topology, logs.as_ref()).context(
+    let mut fleet = Fleet::start_logging(&topology, logs.as_ref(), &mut |_| ()).context(
         "the overlay does not come up (where a port is in use, --address 127.0.0.2 takes the same ports elsewhere)",
     )?;
     fleet.wait_until_linked(&topology)?;

@@ -99,7 +99,7 @@ fn what_a_servent_logs_to_a_file_is_heard_and_told_as_well() {
     let row = Topology::parse("row", "9341 - 127.0.0.1:9342\n9342 -\n", directory.path()).unwrap();
     let row = row.moved_to(some_loopback_address());
     let logs = Logs::create(directory.path(), &row).unwrap();
-    let mut fleet = Fleet::start_logging(&row, Some(&logs)).unwrap();
+    let mut fleet = Fleet::start_logging(&row, Some(&logs), &mut |_| ()).unwrap();
     fleet.wait_until_linked(&row).unwrap();
     let line = fleet.servents[1].wait_for_log(" asked with TTL 4: T").unwrap();
     assert!(fs::read_to_string(logs.path(1)).unwrap().contains(&line), "{line}");
