@@ -70,6 +70,19 @@ pub fn connected_count(links: &impl Adjacency, servent: usize) -> usize {
     search(links, servent, u32::MAX).1.len()
 }
 
+/// How many links the two servents are apart that are farthest from each other; nothing where not all are connected.
+#[must_use]
+pub fn diameter(links: &impl Adjacency) -> Option<u32> {
+    let mut longest = 0;
+    for servent in 0..links.servents_count() {
+        let (distances, connected) = search(links, servent, u32::MAX);
+        // The farthest comes last.
+        let farthest = connected.last().filter(|_| connected.len() == distances.len())?;
+        longest = longest.max(distances[*farthest]);
+    }
+    Some(longest)
+}
+
 /// The distance of every servent from one, and those within the horizon, the nearest first.
 fn search(links: &impl Adjacency, from: usize, horizon: u32) -> (Vec<u32>, Vec<usize>) {
     let mut distances = vec![Demanded::BEYOND; links.servents_count()];
@@ -142,6 +155,21 @@ mod tests {
         let links: Vec<(usize, usize)> = (0..999).map(|servent| (servent, servent + 1)).collect();
         let chain = Lists::from_links(1_002, &[links, vec![(1_000, 1_001)]].concat());
         assert_eq!([0, 500, 1_000].map(|servent| connected_count(&chain, servent)), [1_000, 1_000, 2]);
+    }
+
+    #[test]
+    fn a_diameter_is_the_longest_of_the_shortest_ways() {
+        for (servents, links, expected) in [
+            (4, &[(0, 1), (0, 2), (1, 3), (2, 3)][..], Some(2)),
+            (6, &[(0, 1), (1, 2), (2, 3), (3, 4), (4, 5)], Some(5)),
+            (6, &[(2, 1), (1, 0), (2, 3), (3, 4), (2, 5)], Some(4)),
+            (2, &[(0, 1)], Some(1)),
+            (3, &[(0, 1)], None),
+            (1, &[], Some(0)),
+            (0, &[], Some(0)),
+        ] {
+            assert_eq!(diameter(&Lists::from_links(servents, links)), expected, "{links:?}");
+        }
     }
 
     #[test]

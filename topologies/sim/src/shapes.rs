@@ -94,7 +94,8 @@ pub fn draw(shape: &Shape, servents: usize, degree: usize, random: &mut Random) 
         Shape::Chain => (1..count).map(|servent| (servent - 1, servent)).collect(),
         Shape::Ring => (0..count).map(|servent| (servent, (servent + 1) % count)).collect(),
         Shape::Star => (1..count).map(|servent| (0, servent)).collect(),
-        Shape::Tree => tree(count, degree),
+        // Below 2 no tree grows: 2 is the least.
+        Shape::Tree => tree(count, degree.max(2), degree.max(2) - 1),
         Shape::Grid => grid(count),
         Shape::Random => regular(count, degree, random),
         Shape::SmallWorld => small_world(count, degree, random),
@@ -102,6 +103,22 @@ pub fn draw(shape: &Shape, servents: usize, degree: usize, random: &mut Random) 
         Shape::Declared(_) => Vec::new(),
     };
     Graph::from_links(servents, &links)
+}
+
+/// A tree in which the root, too, has `below` servents below it, at least one, as each other inner servent has; the last
+/// may have fewer. Of nothing drawn.
+#[must_use]
+pub fn even_tree(servents: usize, below: usize) -> Graph {
+    let below = number(below.max(1));
+    Graph::from_links(servents, &tree(number(servents), below, below))
+}
+
+/// Every servent linked with the `degree` nearest on a circle, of which the one is at the opposite side where that is an
+/// odd number; with all others if those are fewer. Of nothing drawn.
+#[must_use]
+pub fn regular_pattern(servents: usize, degree: usize) -> Graph {
+    let degree = degree.min(servents.saturating_sub(1));
+    Graph::from_links(servents, &pattern(number(servents), number(degree)))
 }
 
 /// The degree with which a shape is drawn where this one is asked for; none where the shape leaves no choice. The same
@@ -120,11 +137,9 @@ pub fn built_degree(shape: &Shape, servents: usize, degree: usize) -> Option<usi
     }
 }
 
-/// Every inner servent has `degree` neighbors, so the root has as many below it and the others one less; the last inner
-/// one may have fewer. Below 2 no tree grows: 2 is the least.
-fn tree(count: u32, degree: u32) -> Vec<LinkEnds> {
-    let degree = degree.max(2);
-    let above = |servent: u32| if servent <= degree { 0 } else { 1 + (servent - degree - 1) / (degree - 1) };
+/// So many below the root and so many below each other inner servent, of which the last may have fewer.
+fn tree(count: u32, below_root: u32, below: u32) -> Vec<LinkEnds> {
+    let above = |servent: u32| if servent <= below_root { 0 } else { 1 + (servent - below_root - 1) / below };
     (1..count).map(|servent| (above(servent), servent)).collect()
 }
 
@@ -412,6 +427,35 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn an_even_tree_has_as_many_below_its_root_as_elsewhere() {
+        for below in 1..6_usize {
+            for levels in 1..4 {
+                let servents = (0..=levels).map(|level| below.pow(level)).sum::<usize>();
+                let graph = even_tree(servents, below);
+                assert_eq!((graph.links_count(), pieces(&graph)), (servents - 1, 1));
+                assert_eq!(graph.neighbors(0).len(), below);
+                let inner = degrees(&graph).into_iter().skip(1).filter(|degree| *degree > 1).collect::<Vec<_>>();
+                assert!(inner.iter().all(|degree| *degree == below + 1), "{below} {levels}: {inner:?}");
+                assert_eq!(inner.len(), servents - 1 - below.pow(levels));
+            }
+        }
+    }
+
+    #[test]
+    fn a_pattern_is_regular_and_in_one_piece() {
+        for servents in 2..40 {
+            for degree in 2..servents {
+                let graph = regular_pattern(servents, degree);
+                assert_eq!((graph.links_count(), pieces(&graph)), (servents * degree / 2, 1), "{servents} {degree}");
+                let less = degrees(&graph).into_iter().filter(|one| *one != degree).count();
+                assert_eq!(less, servents * degree % 2, "{servents} {degree}");
+            }
+        }
+        assert_eq!(regular_pattern(16, 4).neighbors(0), [1, 2, 14, 15]);
+        assert_eq!(regular_pattern(5, 99), regular_pattern(5, 4));
     }
 
     #[test]
