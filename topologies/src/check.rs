@@ -13,25 +13,34 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use client::{Ask, EndReason, Ending, Question, Tally};
 use common::counted::counted;
-use common::limits::{SILENCE_DEFAULT, TTL_FROM_OTHERS_MAX, TTL_MAX};
+use common::limits::{SILENCE_DEFAULT, TTL_MAX};
 use common::store::Store;
 use servent::options::DataSource;
 
 use crate::asking::{self, Asked, GivenAnswer};
 use crate::declared::Topology;
-use crate::expected::Expected;
+use crate::expected::{Expected, horizon, who_cuts};
 use crate::fleet::Fleet;
 use crate::logs::Logs;
 
 /// How long answers are waited for where nobody tells that there are no more.
 const SILENCES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(4), Duration::from_secs(16)];
 
+/// How an overlay is brought up, with what the servents log kept where that is wanted.
+pub type BringUp<'a> = &'a dyn Fn(&Topology, Option<&Logs>) -> anyhow::Result<Fleet>;
+
 /// Brings a topology up at `ip`, asks, compares, takes it down. Returns how many differences there were; the transcript
 /// goes to `out`, and what the servents log to `logs`, where that is wanted.
-pub fn check(topology: &Topology, ip: Ipv4Addr, logs: Option<&Logs>, out: &mut dyn Write) -> anyhow::Result<usize> {
+pub fn check(
+    topology: &Topology,
+    ip: Ipv4Addr,
+    logs: Option<&Logs>,
+    bring_up: BringUp<'_>,
+    out: &mut dyn Write,
+) -> anyhow::Result<usize> {
     refuse_uneven_ttl(topology)?;
     let as_declared = topology.clone().moved_to(ip);
-    let mut differences = check_round(&as_declared, "as declared", logs, out)?;
+    let mut differences = check_round(&as_declared, "as declared", logs, bring_up, out)?;
     let servents = topology.servents.len();
     let expected = Expected::new(&as_declared, 0);
     if expected.exact || !expected.told {
@@ -47,23 +56,25 @@ pub fn check(topology: &Topology, ip: Ipv4Addr, logs: Option<&Logs>, out: &mut d
         declared.options.ttl = TTL_MAX;
     }
     writeln!(out)?;
-    differences += check_round(&once, &format!("with --forward-once --ttl {TTL_MAX}"), logs, out)?;
+    differences += check_round(&once, &format!("with --forward-once --ttl {TTL_MAX}"), logs, bring_up, out)?;
     Ok(differences)
 }
 
-/// A servent cuts down a TTL that is larger than it would use itself; what is then reached depends on where, which is
-/// more than a search by distance can tell.
 fn refuse_uneven_ttl(topology: &Topology) -> anyhow::Result<()> {
-    let ttl = topology.servents[0].options.ttl;
-    for declared in &topology.servents {
-        if declared.options.ttl.max(TTL_FROM_OTHERS_MAX) < ttl {
-            bail!("{} would cut the TTL of {ttl} a query starts with: give it --ttl {ttl} too", declared.address());
-        }
+    if let Some(declared) = who_cuts(topology) {
+        let ttl = topology.servents[0].options.ttl;
+        bail!("{} would cut the TTL of {ttl} a query starts with: give it --ttl {ttl} too", declared.address());
     }
     Ok(())
 }
 
-fn check_round(topology: &Topology, how: &str, logs: Option<&Logs>, out: &mut dyn Write) -> anyhow::Result<usize> {
+fn check_round(
+    topology: &Topology,
+    how: &str,
+    logs: Option<&Logs>,
+    bring_up: BringUp<'_>,
+    out: &mut dyn Write,
+) -> anyhow::Result<usize> {
     writeln!(
         out,
         "{}: {}, {}, {how}; a query enters at {}",
@@ -72,8 +83,10 @@ fn check_round(topology: &Topology, how: &str, logs: Option<&Logs>, out: &mut dy
         counted(topology.links().len(), "link"),
         topology.servents[0].address(),
     )?;
-    let mut fleet = Fleet::start_logging(topology, logs, &mut |_| ())?;
-    fleet.wait_until_linked(topology)?;
+    if let Some(horizon) = horizon(topology) {
+        writeln!(out, "  {horizon}")?;
+    }
+    let fleet = bring_up(topology, logs)?;
     let differences = compare(topology, out)?;
     fleet.end()?;
     Ok(differences)

@@ -278,11 +278,23 @@ fn below(directory: &Path, path: &Path) -> PathBuf {
     if path.as_os_str().as_encoded_bytes().starts_with(b"-") { Path::new(".").join(path) } else { path }
 }
 
+/// Where topologies are looked for by their names, and what a declaration that stands in no file is relative to.
+#[must_use]
+pub fn homes() -> [PathBuf; 2] {
+    [PathBuf::from("topologies"), PathBuf::from(HOME)]
+}
+
+/// Whether something is the path of a `.topo` file, and not the name of one.
+#[must_use]
+pub fn is_path(name: &str) -> bool {
+    name.contains('/') || name.ends_with(".topo")
+}
+
 fn find(name: &str) -> anyhow::Result<PathBuf> {
-    if name.contains('/') || name.ends_with(".topo") {
+    if is_path(name) {
         return Ok(PathBuf::from(name));
     }
-    let homes = [PathBuf::from("topologies"), PathBuf::from(HOME)];
+    let homes = homes();
     let found = homes.iter().map(|home| home.join(name).with_extension("topo")).find(|path| path.is_file());
     found.ok_or_else(|| anyhow!("no topology is called `{name}`; there are {}", known_names(&homes).join(", ")))
 }

@@ -28,7 +28,8 @@ use crate::declared::Topology;
 use crate::logs::{Followed, Logs};
 use crate::processes::{self, LEAVE_MAX, Process};
 
-/// How long a servent may take to listen, and an overlay to be linked. A machine with much else to do takes long.
+/// How long a servent may take to listen, and to be linked once all those before it are. A machine with much else to do
+/// takes long.
 const START_MAX: Duration = Duration::from_secs(60);
 /// How often it is looked whether all servents are alive while one of them is waited for, and how far the others are.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -122,9 +123,9 @@ impl Fleet {
         topology: &Topology,
         show: &mut dyn FnMut(FleetProgress),
     ) -> anyhow::Result<()> {
-        let until = Instant::now() + START_MAX;
         let mut looks = Looks::new(topology, show);
         for (place, declared) in topology.servents.iter().enumerate() {
+            let until = Instant::now() + START_MAX;
             while !declared.options.neighbors.is_empty() && !self.servents[place].is_complete_within(LOOK_EVERY) {
                 self.check_alive()?;
                 if Instant::now() > until {
@@ -133,6 +134,7 @@ impl Fleet {
                 looks.look(&mut self.servents);
             }
         }
+        let until = Instant::now() + START_MAX;
         while let Some((place, what)) = self.first_not_linked(topology)? {
             self.check_alive()?;
             if Instant::now() > until {

@@ -38,6 +38,8 @@ struct Running {
     interrupted: Option<Arc<AtomicBool>>,
     /// We were told to end: nothing more is started.
     ending: bool,
+    /// What is put right on the terminal before this program exits.
+    before_exit: Option<fn()>,
 }
 
 static RUNNING: Mutex<Running> = Mutex::new(Running {
@@ -46,6 +48,7 @@ static RUNNING: Mutex<Running> = Mutex::new(Running {
     in_front: false,
     interrupted: None,
     ending: false,
+    before_exit: None,
 });
 
 fn running() -> MutexGuard<'static, Running> {
@@ -284,7 +287,14 @@ fn leave(signal: i32, gone: &Receiver<()>) {
         running().tell_all(Signal::KILL);
         let _ = gone.recv();
     }
+    let before_exit = running().before_exit;
+    before_exit.iter().for_each(|what| what());
     std::process::exit(128 + signal);
+}
+
+/// Has this done before the program exits because a signal told it to. It must not wait for anything.
+pub fn do_before_exit(what: fn()) {
+    running().before_exit = Some(what);
 }
 
 /// Returns at once, unless this program was told to end: then it never does, and another thread exits.

@@ -7,22 +7,22 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
-use common::counted::counted;
 use servent::patient;
 use topologies::check::{check, verdict};
 use topologies::declared::Topology;
-use topologies::fleet::{Fleet, client, some_loopback_address};
-use topologies::hint::hint;
+use topologies::fleet::{client, some_loopback_address};
 use topologies::logs::Logs;
 use topologies::processes;
 use topology::bench::{self, floors, instructions, peers};
+use topology::drawn::{self, OverlayName};
 use topology::events;
+use topology::opening::{client_words, overview};
 use topology::runs::options::Options as SimOptions;
 use topology::runs::runner;
 use topology::scale;
+use topology::up_line::bring_up;
 
 /// Brings a declared overlay of servents to life on this machine, or simulates one of any size
 #[derive(Debug, Parser)]
@@ -39,9 +39,18 @@ struct Options {
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Bring an overlay up, open the client on its first servent, and take it down afterwards
+    #[command(after_help = drawn::more_help())]
     Run {
-        /// chain, diamond, mesh, mixed, ring, star, tp3-chain, tp3-diamond, or the path of a .topo file
-        name: String,
+        /// chain, diamond, mesh, mixed, ring, star, tp3-chain, tp3-diamond, the path of a .topo file, or a shape such as
+        /// ring:8 that stands in none (see below)
+        name: OverlayName,
+        /// Draw the links of a random shape of this number: the same links each time. One that is not said is printed
+        #[arg(long, value_name = "N")]
+        seed: Option<u64>,
+        /// Show the topology instead of a prompt, and again whenever so long has passed, such as 2s; where the client is
+        /// told something to do with -c, show what comes of that
+        #[arg(long, value_name = "DURATION")]
+        every: Option<String>,
         /// Where the servents listen instead of on 127.0.0.1, such as 127.0.0.2
         #[arg(long, value_name = "IP", default_value_t = Ipv4Addr::LOCALHOST, hide_default_value = true)]
         address: Ipv4Addr,
@@ -54,9 +63,14 @@ enum Action {
         client: Vec<String>,
     },
     /// Bring an overlay up, ask it, and compare what it says with what its declared graph says it must
+    #[command(after_help = drawn::more_help())]
     Check {
-        /// chain, diamond, mesh, mixed, ring, star, tp3-chain, tp3-diamond, or the path of a .topo file
-        name: String,
+        /// chain, diamond, mesh, mixed, ring, star, tp3-chain, tp3-diamond, the path of a .topo file, or a shape such as
+        /// ring:8 that stands in none (see below)
+        name: OverlayName,
+        /// Draw the links of a random shape of this number: the same links each time. One that is not said is printed
+        #[arg(long, value_name = "N")]
+        seed: Option<u64>,
         /// Where the servents listen instead of on an address of 127.0.0.0/8 chosen at random
         #[arg(long, value_name = "IP")]
         address: Option<Ipv4Addr>,
@@ -92,10 +106,10 @@ fn main() -> ExitCode {
     // Every servent that answers connects.
     servent::sockets::raise_descriptor_limit();
     let run = match Options::parse().what {
-        Action::Run { name, address, logs, client } => run(&name, address, logs.as_deref(), &client),
-        Action::Check { name, address, logs } => {
-            run_check(&name, address.unwrap_or_else(some_loopback_address), logs.as_deref())
-        }
+        Action::Run { name, seed, every, address, logs, client } => load("run", &name, seed)
+            .and_then(|topology| run(&topology.moved_to(address), logs.as_deref(), every.as_deref(), &client)),
+        Action::Check { name, seed, address, logs } => load("check", &name, seed)
+            .and_then(|topology| run_check(&topology, address.unwrap_or_else(some_loopback_address), logs.as_deref())),
         Action::Sim(options) => run_sim(&options),
         Action::Scale(options) => scale::run(&options).map(|()| ExitCode::SUCCESS),
         Action::Bench(options) => run_bench(&options),
@@ -112,33 +126,37 @@ fn main() -> ExitCode {
     })
 }
 
-fn run(name: &str, address: Ipv4Addr, logs: Option<&Path>, client_options: &[String]) -> anyhow::Result<ExitCode> {
+/// What is to be brought up, and ended with this program from now on.
+fn load(subcommand: &str, name: &OverlayName, seed: Option<u64>) -> anyhow::Result<Topology> {
+    if let Some(why) = seed.and_then(|_| name.refusal_of_a_seed()) {
+        refuse(subcommand, &why);
+    }
     // Ctrl-C at the client's prompt is the client's; the overlay ends when the client does.
     processes::end_all_on_signals()?;
-    let topology = Topology::load(name)?.moved_to(address);
-    let logs = logs.map(|directory| Logs::create(directory, &topology)).transpose()?;
-    let mut fleet = Fleet::start_logging(&topology, logs.as_ref(), &mut |_| ()).context(
-        "the overlay does not come up (where a port is in use, --address 127.0.0.2 takes the same ports elsewhere)",
-    )?;
-    fleet.wait_until_linked(&topology)?;
-    // What only a person needs keeps nobody from asking.
-    let _ = print_overlay(&topology, logs.as_ref());
-    let contact = topology.servents[0].listen.to_string();
-    // Whoever says what is to be asked needs to be told nothing.
-    let hint = client_options.is_empty().then(|| format!("--hint={}", hint(&topology)));
-    let mut command = client(hint.into_iter().chain(client_options.iter().cloned()).chain([contact]))?;
+    name.load(seed)
+}
+
+fn run(
+    topology: &Topology,
+    logs: Option<&Path>,
+    every: Option<&str>,
+    client_options: &[String],
+) -> anyhow::Result<ExitCode> {
+    let logs = logs.map(|directory| Logs::create(directory, topology)).transpose()?;
+    let mut fleet = bring_up(topology, logs.as_ref())?;
+    // On stderr: stdout is the client's. What only a person needs keeps nobody from asking.
+    let _ = patient::stderr().write_all(overview(topology, logs.as_ref()).as_bytes());
+    let mut command = client(client_words(topology, every, client_options))?;
     let code = fleet.run_client(&mut command)?;
     fleet.end()?;
     Ok(ExitCode::from(code))
 }
 
-fn run_check(name: &str, address: Ipv4Addr, logs: Option<&Path>) -> anyhow::Result<ExitCode> {
-    processes::end_all_on_signals()?;
-    let topology = Topology::load(name)?;
+fn run_check(topology: &Topology, address: Ipv4Addr, logs: Option<&Path>) -> anyhow::Result<ExitCode> {
     let mut out = WhileRead(Some(io::LineWriter::new(patient::stdout())));
-    let logs = logs.map(|directory| Logs::create(directory, &topology)).transpose()?;
-    let differences = check(&topology, address, logs.as_ref(), &mut out)?;
-    let well = verdict(&topology, differences, &mut out)?;
+    let logs = logs.map(|directory| Logs::create(directory, topology)).transpose()?;
+    let differences = check(topology, address, logs.as_ref(), &bring_up, &mut out)?;
+    let well = verdict(topology, differences, &mut out)?;
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -212,21 +230,4 @@ fn refuse(subcommand: &str, why: &str) -> ! {
     command.build();
     let mut command = command.find_subcommand_mut(subcommand).map(std::mem::take).unwrap_or_default();
     command.error(ErrorKind::InvalidValue, why).exit()
-}
-
-/// What a person needs to know to attach more clients. On stderr: stdout is the client's.
-fn print_overlay(topology: &Topology, logs: Option<&Logs>) -> io::Result<()> {
-    let addresses = topology.addresses();
-    let mut stderr = io::LineWriter::new(patient::stderr());
-    let [servents, links] =
-        [(addresses.len(), "servent"), (topology.links().len(), "link")].map(|(n, what)| counted(n, what));
-    writeln!(stderr, "{}: {servents}, {links}", topology.name)?;
-    for (place, declared) in topology.servents.iter().enumerate() {
-        let neighbors: Vec<String> = declared.neighbors.iter().map(|other| addresses[*other].to_string()).collect();
-        writeln!(stderr, "  {}  {}  linked with {}", addresses[place], declared.options.data, neighbors.join(" "))?;
-    }
-    if let Some(logs) = logs {
-        writeln!(stderr, "  each keeps its log, the first in {}", logs.path(0).display())?;
-    }
-    Ok(())
 }

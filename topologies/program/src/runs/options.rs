@@ -520,7 +520,7 @@ fn parse_items(text: &str) -> Result<Items, String> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use clap::Parser;
 
     use sim::scene::Scene;
@@ -551,7 +551,7 @@ pub(super) mod tests {
     }
 
     /// The one plan that a line means.
-    pub(in crate::runs) fn plan(line: &str) -> Plan {
+    pub(crate) fn plan(line: &str) -> Plan {
         let mut plans = plans(line).unwrap();
         assert_eq!(plans.len(), 1);
         plans.remove(0)

@@ -1,0 +1,125 @@
+//! The one line that changes while an overlay comes up, on a terminal.
+//!
+//! It is gone before anything else is said, also where the program is ended meanwhile. How far the overlay is, and how often that is
+//! told, is `fleet`'s.
+
+use std::io::{IsTerminal, Write, stderr};
+use std::sync::{Mutex, TryLockError};
+
+use anyhow::Context;
+use rustix::stdio;
+use servent::{output, patient};
+use topologies::declared::Topology;
+use topologies::fleet::{Fleet, FleetProgress};
+use topologies::logs::Logs;
+use topologies::processes;
+
+/// To the beginning of the line, and nothing behind it.
+const CLEAR: &str = "\r\x1b[J";
+
+/// Where the line is taken away by whoever ends the program, nobody draws it again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum LineStage {
+    Absent,
+    Drawn,
+    Over,
+}
+
+static STAGE: Mutex<LineStage> = Mutex::new(LineStage::Absent);
+
+/// Brings an overlay up until it is linked as declared, and shows meanwhile how far it is.
+pub fn bring_up(topology: &Topology, logs: Option<&Logs>) -> anyhow::Result<Fleet> {
+    let up_line = UpLine::new();
+    let mut show = |progress| up_line.show(progress);
+    let mut fleet = Fleet::start_logging(topology, logs, &mut show).with_context(|| {
+        let way_out = "where a port is in use, --address 127.0.0.2 takes the same ports elsewhere";
+        format!("{} does not come up ({way_out})", topology.name)
+    })?;
+    fleet.wait_until_linked_showing(topology, &mut show)?;
+    Ok(fleet)
+}
+
+/// The line, where there is a terminal for it. It is gone once this is.
+struct UpLine {
+    is_wanted: bool,
+}
+
+impl UpLine {
+    /// A line that is not drawn yet.
+    fn new() -> UpLine {
+        let can_move = std::env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb");
+        let is_wanted = can_move && stderr().is_terminal();
+        if is_wanted {
+            processes::do_before_exit(|| take_away(LineStage::Over));
+        }
+        UpLine { is_wanted }
+    }
+
+    /// Draws it.
+    fn show(&self, progress: FleetProgress) {
+        // A terminal that takes nothing just now, as one held by Ctrl-S, keeps nobody from coming up.
+        if !self.is_wanted || !output::has_room(stdio::stderr()) {
+            return;
+        }
+        let Ok(mut stage) = STAGE.try_lock() else { return };
+        if *stage != LineStage::Over {
+            *stage = LineStage::Drawn;
+            // In the last column a terminal is about to begin another row.
+            let columns = output::columns(stdio::stderr()).saturating_sub(1);
+            put(&format!("{CLEAR}{}\r", line(progress, columns)));
+        }
+    }
+}
+
+impl Drop for UpLine {
+    fn drop(&mut self) {
+        take_away(LineStage::Absent);
+    }
+}
+
+fn take_away(then: LineStage) {
+    let mut stage = match STAGE.try_lock() {
+        Ok(stage) => stage,
+        Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+        // Whoever draws it just now waits for the terminal, which shows nothing.
+        Err(TryLockError::WouldBlock) => return,
+    };
+    if *stage == LineStage::Drawn && output::has_room(stdio::stderr()) {
+        put(CLEAR);
+    }
+    if *stage != LineStage::Over {
+        *stage = then;
+    }
+}
+
+/// What cannot be shown is not.
+fn put(text: &str) {
+    let _ = patient::stderr().write_all(text.as_bytes());
+}
+
+/// What it says, in no more columns than these.
+fn line(progress: FleetProgress, columns: usize) -> String {
+    let FleetProgress { servents, up, linked } = progress;
+    let mut line = format!("{up} of {servents} servents are up, {linked} linked");
+    line.truncate(columns);
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_no_wider_than_the_terminal() {
+        let progress = FleetProgress { servents: 30, up: 12, linked: 9 };
+        for (columns, expected) in [
+            (usize::MAX, "12 of 30 servents are up, 9 linked"),
+            (34, "12 of 30 servents are up, 9 linked"),
+            (33, "12 of 30 servents are up, 9 linke"),
+            (1, "1"),
+            (0, ""),
+        ] {
+            assert_eq!(line(progress, columns), expected);
+        }
+    }
+}
