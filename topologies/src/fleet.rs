@@ -25,7 +25,7 @@ use signal_hook::flag;
 
 use crate::asking::{self, Asked, GivenAnswer};
 use crate::declared::Topology;
-use crate::logs::{Followed, Logs};
+use crate::logs::{LogWatch, Logs};
 use crate::processes::{self, LEAVE_MAX, Process};
 
 /// How long a servent may take to listen, and to be linked once all those before it are. A machine with much else to do
@@ -80,14 +80,15 @@ impl Fleet {
     ) -> anyhow::Result<Fleet> {
         let mut fleet = Fleet { servents: Vec::new() };
         let mut looks = Looks::new(topology, show);
+        let logs = logs.map(|logs| Ok::<_, anyhow::Error>((logs, LogWatch::new()?))).transpose()?;
         for (place, declared) in topology.servents.iter().enumerate() {
             if let Some(earlier) = place.checked_sub(STARTING_MAX) {
                 fleet.wait_until_listening(earlier, &mut looks)?;
             }
             let mut arguments = declared.arguments();
-            arguments.extend(logs.map(|_| "-v".to_owned()));
-            let command = command("servent")?;
-            fleet.servents.push(Servent::spawn(command, arguments, logs.map(|logs| logs.path(place)))?);
+            arguments.extend(logs.iter().map(|_| "-v".to_owned()));
+            let log = logs.as_ref().map(|(logs, watch)| (logs.path(place), watch));
+            fleet.servents.push(Servent::spawn(command("servent")?, arguments, log)?);
         }
         for place in 0..fleet.servents.len() {
             fleet.wait_until_listening(place, &mut looks)?;
@@ -322,31 +323,25 @@ impl Servent {
     }
 
     /// Its log is a pipe, or a file that it writes itself.
-    fn spawn(mut command: Command, arguments: Vec<String>, log: Option<&Path>) -> anyhow::Result<Servent> {
+    fn spawn(mut command: Command, arguments: Vec<String>, log: Option<(&Path, &LogWatch)>) -> anyhow::Result<Servent> {
         command.args(&arguments).stdin(Stdio::null()).stdout(Stdio::piped());
-        let followed = match log.map(Followed::open).transpose()? {
-            Some((writer, followed)) => {
-                command.stderr(writer);
-                Some(followed)
+        let (sender, lines) = channel();
+        let stderr = match log {
+            Some((path, watch)) => {
+                let sender = sender.clone();
+                // Nobody listening any more is no reason to read no further.
+                let tell =
+                    move |line: Option<String>| drop(sender.send(line.map_or(ServentLine::End, ServentLine::Log)));
+                Stdio::from(watch.follow(path, tell)?)
             }
-            None => {
-                command.stderr(Stdio::piped());
-                None
-            }
+            None => Stdio::piped(),
         };
-        let mut process = Process::start(&mut command).context("cannot start a servent")?;
+        let mut process = Process::start(command.stderr(stderr)).context("cannot start a servent")?;
         // Ours would keep the log from being closed.
         drop(command);
-        let (sender, lines) = channel();
         let out = process.take_stdout().ok_or_else(|| anyhow!("the servent has no stdout"))?;
         read_lines(out, sender.clone(), ServentLine::Out)?;
-        if let Some(followed) = followed {
-            in_a_thread(move || {
-                // Nobody listening any more is no reason to read no further.
-                followed.read_lines(|line| drop(sender.send(ServentLine::Log(line))));
-                drop(sender.send(ServentLine::End));
-            })?;
-        } else {
+        if log.is_none() {
             let log = process.take_stderr().ok_or_else(|| anyhow!("the servent has no stderr"))?;
             read_lines_to_the_end(log, sender)?;
         }
