@@ -19,9 +19,10 @@ use servent::options::DataSource;
 
 use crate::asking::{self, Asked, GivenAnswer};
 use crate::declared::Topology;
-use crate::expected::{Expected, horizon, who_cuts};
+use crate::expected::Expected;
 use crate::fleet::Fleet;
 use crate::logs::Logs;
+use crate::reach::{horizon, who_cuts};
 
 /// How long answers are waited for where nobody tells that there are no more.
 const SILENCES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(4), Duration::from_secs(16)];

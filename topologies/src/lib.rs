@@ -1,6 +1,6 @@
 //! Declared shapes of overlays, and what it takes to bring one to life as real processes.
 //!
-//! `declared` reads a `.topo` file, `expected` says what a flood over the declared graph must come to (by the crate `oracle`), `processes`
+//! `declared` reads a `.topo` file, `expected` says what a flood over the declared graph must come to (by the crate `oracle`), `reach` how far a query goes, `processes`
 //! starts and ends programs, `fleet` makes servents of them, `logs` keeps what they log, `asking` asks, `check` compares,
 //! `hint` says what can be asked. Tests of the programs stand on the same modules.
 //! The flood itself is in `common`, and nothing of these shares code with it. The simulator and the program `topology` are crates
@@ -32,3 +32,4 @@ pub mod fleet;
 pub mod hint;
 pub mod logs;
 pub mod processes;
+pub mod reach;

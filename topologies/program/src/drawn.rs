@@ -189,7 +189,7 @@ impl DrawnOverlay {
             bail!("each of {servents} can have 2 to {most} neighbors, and not {}", grouped(degree));
         }
         if servents * degree / 2 > RUN_LINKS_MAX {
-            let [links, most] = [servents * degree / 2, RUN_LINKS_MAX].map(|links| grouped(links));
+            let [links, most] = [servents * degree / 2, RUN_LINKS_MAX].map(grouped);
             bail!("that would be {links} links, and at most {most} can be");
         }
         let is_odd = |number: usize| number % 2 == 1;
@@ -365,7 +365,7 @@ mod tests {
         ] {
             let topology = declared(text, 0);
             assert!(topology.servents.iter().all(|declared| declared.options.ttl == ttl), "{text}");
-            assert_eq!(topologies::expected::horizon(&topology).as_deref(), horizon, "{text}");
+            assert_eq!(topologies::reach::horizon(&topology).as_deref(), horizon, "{text}");
         }
     }
 

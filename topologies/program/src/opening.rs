@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 
 use common::counted::counted;
 use topologies::declared::Topology;
-use topologies::expected::horizon;
 use topologies::hint::hint;
 use topologies::logs::Logs;
+use topologies::reach::horizon;
 
 /// Of more servents not each is listed.
 const LISTED_MAX: usize = 16;

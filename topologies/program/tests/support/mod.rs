@@ -62,8 +62,15 @@ impl Mark {
 
     /// Marks what this command starts.
     pub(crate) fn put_on(command: &mut Command) -> Mark {
+        Mark::put_by(|name, value| {
+            command.env(name, value);
+        })
+    }
+
+    /// The same by whoever sets a variable.
+    pub(crate) fn put_by(set: impl FnOnce(&str, &str)) -> Mark {
         let value = format!("{:016x}", RandomState::new().build_hasher().finish());
-        command.env(Mark::NAME, &value);
+        set(Mark::NAME, &value);
         Mark(format!("{}={value}", Mark::NAME))
     }
 
