@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use rustix::process::Signal;
 use topologies::declared::Topology;
 use topologies::fleet::{Fleet, some_loopback_address};
 use topologies::logs::Logs;
@@ -101,7 +102,8 @@ fn what_a_servent_logs_to_a_file_is_heard_and_told_as_well() {
     let logs = Logs::create(directory.path(), &row).unwrap();
     let mut fleet = Fleet::start_logging(&row, Some(&logs), &mut |_| ()).unwrap();
     fleet.wait_until_linked(&row).unwrap();
-    let line = fleet.servents[1].wait_for_log(" asked with TTL 4: T").unwrap();
+    fleet.servents[1].signal(Signal::TERM);
+    let line = fleet.servents[1].wait_for_log("told to stop").unwrap();
     assert!(fs::read_to_string(logs.path(1)).unwrap().contains(&line), "{line}");
     fleet.end().unwrap();
 
