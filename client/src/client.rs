@@ -11,6 +11,7 @@ use common::content::search::FileName;
 use common::key::Key;
 use common::limits::{DESCRIPTION_BYTES_MAX, SILENCE_DEFAULT, VALUE_BYTES_MAX};
 use common::query::Ask;
+use common::servent_name::ServentName;
 use common::session::Question;
 use common::write::Change;
 use servent::sockets;
@@ -516,6 +517,13 @@ impl Client {
     #[must_use]
     pub fn contact_goes_by(&self) -> SocketAddr {
         self.network.contact_goes_by()
+    }
+
+    /// What the contact is called, or was when there was one last; nothing where it does not say so. Anybody may go by any name:
+    /// it proves nothing.
+    #[must_use]
+    pub fn contact_name(&self) -> Option<&ServentName> {
+        self.network.contact_name()
     }
 
     /// From which ip it is connected to the contact, or was last.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use common::content::search::Entry;
 use common::member::Member;
 use common::query::{AnswerBody, Via};
+use common::servent_name::ServentName;
 use common::session::{Ending, FilesListed, GreetingEnded, MembersListed, Report, WatchEnd, WriteEnded};
 
 use crate::untold::Told;
@@ -39,6 +40,9 @@ pub enum Event {
     Answer {
         /// The servent, by the address it goes by.
         from: SocketAddr,
+        /// What it is called, if it says so. Anybody may go by any name: it proves nothing, and it may hold whatever a terminal
+        /// would obey, so it is to be shown as its `Display` does.
+        name: Option<ServentName>,
         /// How many links between servents the query crossed to it, where that is told: none to the contact.
         hops: Option<u8>,
         /// How it came: straight from the servent, or back the way the query went. A value that is too long for that is
@@ -57,6 +61,8 @@ pub enum Event {
     Late {
         /// The servent, by the address it goes by.
         from: SocketAddr,
+        /// What it is called, if it says so.
+        name: Option<ServentName>,
         /// How many links between servents the query crossed to it.
         hops: u8,
         /// A value, a place in the topology, or contents that were found.
@@ -135,11 +141,11 @@ impl From<Report> for Spoken {
         Spoken::Told(match report {
             Report::Ready => return Spoken::Hello(Ok(())),
             Report::Refused { reason } => return Spoken::Hello(Err(reason)),
-            Report::Answer { sequence, from, hops, via, body, elapsed } => {
-                (Some(QueryNumber(sequence)), Event::Answer { from, hops, via, body, elapsed })
+            Report::Answer { sequence, from, name, hops, via, body, elapsed } => {
+                (Some(QueryNumber(sequence)), Event::Answer { from, name, hops, via, body, elapsed })
             }
-            Report::Late { sequence, from, hops, body, elapsed } => {
-                (Some(QueryNumber(sequence)), Event::Late { from, hops, body, elapsed })
+            Report::Late { sequence, from, name, hops, body, elapsed } => {
+                (Some(QueryNumber(sequence)), Event::Late { from, name, hops, body, elapsed })
             }
             Report::Unfetched { sequence, from, bytes_count, reason } => {
                 (Some(QueryNumber(sequence)), Event::Unfetched { from, bytes_count, reason })

@@ -108,6 +108,7 @@ pub use common::fetch::{BlockSource, FetchEnd, FetchEnded, FetchProgress, Holder
 pub use common::key::Key;
 pub use common::member::{GreetOutcome, Greeted, How, Linkage, Member, Seen, Word, WordAt};
 pub use common::query::{AnswerBody, Ask, Path, Tally, Via};
+pub use common::servent_name::ServentName;
 pub use common::session::{EndReason, Ending, Question};
 pub use common::session::{FilesListed, GreetEnd, GreetingEnded, ListingEnd, MembersListed};
 pub use common::session::{WatchEnd, WriteEnd, WriteEnded};

@@ -26,6 +26,7 @@ use common::link::{LinkId, Purpose};
 use common::message::{Message, Request};
 use common::overlay::STRANGERS_LOG;
 use common::random::Secret;
+use common::servent_name::ServentName;
 use common::session::{FetchId, Input, Output, Question, Session};
 use common::time::Time;
 use common::wire::{Accepts, EncodeError, Frame};
@@ -73,6 +74,7 @@ pub(crate) struct Sockets {
     contact_address: SocketAddr,
     /// What the contact has said it goes by; until then where it is.
     contact_goes_by: SocketAddr,
+    contact_name: Option<ServentName>,
     /// Whose connection the contact takes it to be.
     own_ip: IpAddr,
     /// The link with the contact, also after it is gone.
@@ -188,6 +190,7 @@ impl Sockets {
             answers_at,
             contact_address,
             contact_goes_by: contact_address,
+            contact_name: None,
             own_ip: own.ip().to_canonical(),
             contact_link: LinkId(0),
             is_attached: false,
@@ -244,6 +247,11 @@ impl Sockets {
     /// The address the contact goes by, or went by last.
     pub(crate) fn contact_goes_by(&self) -> SocketAddr {
         self.contact_goes_by
+    }
+
+    /// What the contact is called, or was called last.
+    pub(crate) fn contact_name(&self) -> Option<&ServentName> {
+        self.contact_name.as_ref()
     }
 
     /// The connection to the contact, while there is one.
@@ -627,6 +635,7 @@ impl Sockets {
             match report.into() {
                 Spoken::Hello(hello) => {
                     self.is_attached = hello.is_ok();
+                    self.contact_name = self.session.contact_name().cloned();
                     self.contact_goes_by = self.session.contact_goes_by().unwrap_or(self.contact_address);
                     self.hello = Some(hello);
                 }

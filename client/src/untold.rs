@@ -119,7 +119,7 @@ mod tests {
     fn answer(query: u64, bytes_count: usize) -> Told {
         let body = AnswerBody::Value(vec![b'v'; bytes_count]);
         let from = "192.0.2.7:9".parse().unwrap();
-        let answer = Event::Answer { from, hops: None, via: Via::Direct, body, elapsed: Duration::ZERO };
+        let answer = Event::Answer { from, name: None, hops: None, via: Via::Direct, body, elapsed: Duration::ZERO };
         (Some(QueryNumber(query)), answer)
     }
 
@@ -146,7 +146,7 @@ mod tests {
         let late = |query: u64| {
             let from = "192.0.2.7:9".parse().unwrap();
             let body = AnswerBody::Value(b"v".to_vec());
-            (Some(QueryNumber(query)), Event::Late { from, hops: 1, body, elapsed: Duration::ZERO })
+            (Some(QueryNumber(query)), Event::Late { from, name: None, hops: 1, body, elapsed: Duration::ZERO })
         };
         let mut untold = Untold::default();
         untold.push(answer(7, 1));

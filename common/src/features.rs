@@ -13,7 +13,7 @@ impl Features {
 
     /// What those are called that were given out, each at the place of its bit: in the order of building, and none is
     /// ever given out again.
-    pub const NAMES: &'static [&'static str] = &["back", "ttl", "members", "content", "writes"];
+    pub const NAMES: &'static [&'static str] = &["back", "ttl", "members", "content", "writes", "name"];
 
     /// Answers that come back the way their query came.
     pub const BACK: Features = Features(1 << 0);
@@ -30,18 +30,22 @@ impl Features {
     /// Changes that clients have their contact keep, and keys that they watch.
     pub const WRITES: Features = Features(1 << 4);
 
+    /// Names of servents, beside what is brought and handed.
+    pub const NAME: Features = Features(1 << 5);
+
     /// Those that were not: what they mean is known to those who come later.
     pub const NOT_GIVEN_OUT: Features = Features(u16::MAX << Features::NAMES.len());
 
     /// What a servent of this implementation offers that tells nobody who is there.
-    pub const OF_SERVENTS: Features = Features::BACK.with(Features::TTL).with(Features::CONTENT).with(Features::WRITES);
+    pub const OF_SERVENTS: Features =
+        Features::BACK.with(Features::TTL).with(Features::CONTENT).with(Features::WRITES).with(Features::NAME);
 
     /// What one offers that does, as all real ones do.
     pub const OF_MEMBERS: Features = Features::OF_SERVENTS.with(Features::MEMBERS);
 
     /// What a client of this implementation offers.
     pub const OF_CLIENTS: Features =
-        Features::BACK.with(Features::MEMBERS).with(Features::CONTENT).with(Features::WRITES);
+        Features::BACK.with(Features::MEMBERS).with(Features::CONTENT).with(Features::WRITES).with(Features::NAME);
 
     /// The features of a hello. Of those beyond what is kept nobody here knows what they are.
     #[must_use]

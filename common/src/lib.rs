@@ -84,6 +84,7 @@ pub mod random;
 pub mod rate;
 pub mod recent_rate;
 mod servent_id;
+pub mod servent_name;
 pub mod session;
 pub mod store;
 pub mod text;

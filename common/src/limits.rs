@@ -8,6 +8,8 @@ use std::time::Duration;
 
 /// Longest key, in bytes.
 pub const KEY_BYTES_MAX: usize = 4 * 1024;
+/// Longest name of a servent, in bytes.
+pub const NAME_BYTES_MAX: usize = 64;
 /// Longest text in a TP3 message, in bytes: a key, a value or a path.
 pub const TP3_TEXT_BYTES_MAX: usize = 400;
 /// Longest value, in bytes.
@@ -17,7 +19,7 @@ pub const FRAME_BYTES_MAX: usize = VALUE_BYTES_MAX + 8 * 1024;
 /// Largest frame body a servent accepts: a query with the longest key and path, or an answer that goes back. Longer values
 /// only ever go to clients.
 pub const SERVENT_FRAME_BYTES_MAX: usize = KEY_BYTES_MAX + 4 * 1024;
-/// Largest frame body before the peer has said hello: a hello is under 100 bytes, and a stranger gets no more room.
+/// Largest frame body before the peer has said hello: a hello is under 150 bytes, and a stranger gets no more room.
 pub const HELLO_FRAME_BYTES_MAX: usize = 256;
 /// Most addresses a path may hold: that of the contact, and one for each of the `TTL_MAX` + 1 links a query may cross.
 pub const PATH_ADDRESSES_MAX: usize = TTL_MAX as usize + 2;

@@ -13,6 +13,7 @@ use crate::features::Features;
 use crate::limits::{FRAME_BYTES_MAX, SERVENT_FRAME_BYTES_MAX};
 use crate::member::{Greet, Greeted, Member, Peers, PeersWanted};
 use crate::query::{Answer, Ask, BroughtAnswer, ContactName, Query, QueryId, Tally};
+use crate::servent_name::ServentName;
 use crate::write::{Changed, Unwatch, Watch, Write, Written};
 
 pub use crate::servent_id::{Identity, ServentId};
@@ -94,9 +95,7 @@ impl Message {
             Message::Request(request) => request.needs(),
             Message::Query(query) => query.needs(),
             Message::Answer(answer) => answer.body.needs(),
-            Message::Brought(Brought { answer, .. }) | Message::Handed(Handed { answer, .. }) => {
-                Features::BACK.with(answer.body.needs())
-            }
+            Message::Brought(Brought { answer, .. }) | Message::Handed(Handed { answer, .. }) => answer.needs(),
             Message::PeersWanted(_) | Message::Peers(_) | Message::Greet(_) | Message::Greeted(_) => Features::MEMBERS,
             Message::List(_)
             | Message::ListPart(_)
@@ -195,10 +194,12 @@ impl Message {
 }
 
 /// First words on a link.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hello {
     /// Whether a servent or a client speaks, and where it is to be found.
     pub role: Role,
+    /// What it is called, if it is a servent that says so: then it offers to understand names.
+    pub name: Option<ServentName>,
     /// The dialect it was said in, where it was heard. What is to be said is said in that of its link.
     pub dialect: Dialect,
     /// What the speaker can do beyond the first version of its dialect.
@@ -227,7 +228,14 @@ impl Hello {
             Role::Client { .. } => FRAME_BYTES_MAX,
         };
         let frame_bytes_max = u32::try_from(frame_bytes_max).unwrap_or(u32::MAX);
-        Hello { role, dialect, features: dialect.manners().needs, frame_bytes_max }
+        Hello { role, name: None, dialect, features: dialect.manners().needs, frame_bytes_max }
+    }
+
+    /// The same for whoever offered this much: without the name where that would not be understood.
+    #[must_use]
+    pub(crate) fn told_to(&self, offered: Features) -> Hello {
+        let name = self.name.clone().filter(|_| offered.include(Features::NAME));
+        Hello { name, ..self.clone() }
     }
 }
 

@@ -55,6 +55,7 @@ use crate::link::LinkId;
 use crate::member::Word;
 use crate::message::{Goodbye, Hello, Message, Role, ServentId};
 use crate::random::{Secret, split_mix};
+use crate::servent_name::ServentName;
 use crate::store::Store;
 use crate::time::Time;
 use crate::wire::WireError;
@@ -93,6 +94,7 @@ pub struct Overlay {
 #[derive(Debug)]
 struct SeldomOwn {
     advertised_v6: Option<SocketAddrV6>,
+    name: Option<ServentName>,
     /// Nothing where nobody keeps a log of events.
     events: Option<EventNotes>,
 }
@@ -103,10 +105,12 @@ impl Overlay {
     pub fn new(config: &Config, store: Arc<Store>) -> Overlay {
         let (advertised_v4, advertised_v6) = split(config.advertised);
         let events = config.events.then(EventNotes::default);
-        let is_seldom = advertised_v6.is_some() || events.is_some();
+        let name = config.name.clone();
+        let is_seldom = advertised_v6.is_some() || name.is_some() || events.is_some();
+        let seldom = || Box::new(SeldomOwn { advertised_v6: advertised_v6.map(|v6| *v6), name, events });
         Overlay {
             id: config.servent_id,
-            seldom: is_seldom.then(|| Box::new(SeldomOwn { advertised_v6: advertised_v6.map(|v6| *v6), events })),
+            seldom: is_seldom.then(seldom),
             advertised_v4,
             ttl: config.ttl.min(TTL_MAX),
             forward_once: config.forward_once,
@@ -261,6 +265,7 @@ impl Overlay {
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         let own = self.seldom.as_deref().map_or(0, size_of_val);
+        let own = own + self.name().map_or(0, |name| name.as_str().len());
         size_of::<Overlay>() + own + self.rooms.memory_bytes()
     }
 
@@ -276,10 +281,14 @@ impl Overlay {
         join(self.advertised_v4, self.seldom.as_deref().and_then(|seldom| seldom.advertised_v6.as_ref()))
     }
 
+    fn name(&self) -> Option<&ServentName> {
+        self.seldom.as_deref().and_then(|seldom| seldom.name.as_ref())
+    }
+
     fn hello(&self) -> Hello {
         let own = Hello::new(Role::Servent { id: self.id, advertised: self.advertised() });
         let features = if self.rooms.members.is_some() { Features::OF_MEMBERS } else { own.features };
-        Hello { features, ..own }
+        Hello { features, name: self.name().cloned(), ..own }
     }
 
     /// What is said now of members is said at this of the clock.

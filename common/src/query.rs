@@ -5,6 +5,7 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use crate::address::AnswerAddress;
 use crate::content::search::{Entries, FileName, HashStart, Words};
@@ -13,6 +14,7 @@ use crate::features::Features;
 use crate::key::Key;
 use crate::limits::BROUGHT_BYTES_MAX;
 use crate::servent_id::ServentId;
+use crate::servent_name::ServentName;
 
 /// What a query asks for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -325,6 +327,8 @@ pub struct BroughtAnswer {
     pub id: ServentId,
     /// The address it goes by.
     pub from: SocketAddr,
+    /// What it is called, if it says so and everybody on the way understood that.
+    pub name: Option<ServentName>,
     /// How many links the query had crossed when that servent first heard it.
     pub hops: u8,
     /// What it says.
@@ -368,13 +372,28 @@ impl BroughtBody {
 }
 
 impl BroughtAnswer {
+    /// What it takes to understand it.
+    #[must_use]
+    pub fn needs(&self) -> Features {
+        let name = if self.name.is_some() { Features::NAME } else { Features::NONE };
+        Features::BACK.with(self.body.needs()).with(name)
+    }
+
+    /// The same for whoever offered this much: without the name where that would not be understood. The answer goes on.
+    pub(crate) fn told_to(answer: Arc<BroughtAnswer>, offered: Features) -> Arc<BroughtAnswer> {
+        if answer.name.is_none() || offered.include(Features::NAME) {
+            return answer;
+        }
+        Arc::new(BroughtAnswer { name: None, ..Arc::unwrap_or_clone(answer) })
+    }
+
     /// What it counts for against a limit on bytes.
     pub(crate) fn bytes_count(&self) -> usize {
         let body = match &self.body {
             BroughtBody::Whole(body) => body.bytes_count(),
             BroughtBody::Announced(_) => 0,
         };
-        size_of::<BroughtAnswer>() + body
+        size_of::<BroughtAnswer>() + body + self.name.as_ref().map_or(0, |name| name.as_str().len())
     }
 }
 

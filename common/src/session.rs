@@ -35,6 +35,7 @@ use crate::message::{Finished, Goodbye, Handed, Hello, Message, Request, Role, S
 use crate::newcomers::Newcomers;
 use crate::query::{Answer, AnswerBody, AnswerKind, AskHash, BroughtAnswer, BroughtBody, Path, Tally, Via};
 use crate::random::Secret;
+use crate::servent_name::ServentName;
 use crate::time::Time;
 
 use answerers::Answerers;
@@ -104,12 +105,14 @@ enum Contact {
     Lost,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Peer {
     /// Its advertised address once it has said hello, until then the address of the connection.
     address: SocketAddr,
     /// Who it is, once it has said so.
     id: Option<ServentId>,
+    /// What it is called, if it has said so.
+    name: Option<ServentName>,
     /// What is customary in its dialect, once it has said hello.
     manners: Option<&'static Manners>,
     /// What it can do, once it has said so.
@@ -180,7 +183,7 @@ impl Session {
             Input::Received { link, message } => self.on_message(now, link, message, out),
             Input::Malformed { link, error } => {
                 // Where a connection carries one message, one that is none is still what came.
-                if let Some(Peer { address: from, manners: Some(manners), .. }) = self.peers.get(&link).copied()
+                if let Some(&Peer { address: from, manners: Some(manners), .. }) = self.peers.get(&link)
                     && manners.answers != Bringing::Kept
                 {
                     self.on_unexpected(from, "message of an unknown type", out);
@@ -237,6 +240,13 @@ impl Session {
         self.peers.get(&link).map(|peer| peer.address)
     }
 
+    /// What the contact is called, where it says so.
+    #[must_use]
+    pub fn contact_name(&self) -> Option<&ServentName> {
+        let Contact::Ready(link) = self.contact else { return None };
+        self.peers.get(&link)?.name.as_ref()
+    }
+
     /// How many queries are pending.
     #[must_use]
     pub fn pending_count(&self) -> usize {
@@ -246,7 +256,7 @@ impl Session {
     fn greet(&mut self, now: Time, link: LinkId, address: SocketAddr, fetch: Option<FetchId>, out: &mut Vec<Output>) {
         self.peers.insert(
             link,
-            Peer { address, id: None, manners: None, features: Features::NONE, frame_bytes_max: 0, fetch },
+            Peer { address, id: None, name: None, manners: None, features: Features::NONE, frame_bytes_max: 0, fetch },
         );
         if fetch.is_none() {
             self.newcomers.insert(now, link, ());
@@ -262,11 +272,13 @@ impl Session {
         match message {
             Message::Hello(Hello {
                 role: role @ (Role::Servent { .. } | Role::Nameless),
+                name,
                 dialect,
                 features,
                 frame_bytes_max,
             }) if peer.manners.is_none() => {
                 peer.manners = Some(dialect.manners());
+                peer.name = name;
                 peer.features = features;
                 peer.frame_bytes_max = usize::try_from(frame_bytes_max).unwrap_or(usize::MAX);
                 if let Role::Servent { id, advertised } = role {
@@ -287,17 +299,17 @@ impl Session {
             }
             Message::Ping => out.push(Output::Send { link, message: Message::Pong }),
             message => {
-                let peer = *peer;
-                self.on_report(now, link, peer, message, out);
+                let peer = peer.clone();
+                self.on_report(now, link, &peer, message, out);
             }
         }
     }
 
     fn on_greeted(&mut self, now: Time, link: LinkId, out: &mut Vec<Output>) {
         self.newcomers.remove(link);
-        let Some(peer) = self.peers.get(&link).copied() else { return };
+        let Some(peer) = self.peers.get(&link).cloned() else { return };
         if let Some(fetch) = peer.fetch {
-            self.ask_alone(now, fetch, peer, out);
+            self.ask_alone(now, fetch, &peer, out);
         }
         if self.contact == Contact::Silent(link) {
             if self.answer_port == 0 && !peer.features.include(Features::BACK) {
@@ -312,10 +324,10 @@ impl Session {
     }
 
     /// What a servent says once it has said hello.
-    fn on_report(&mut self, now: Time, link: LinkId, peer: Peer, message: Message, out: &mut Vec<Output>) {
+    fn on_report(&mut self, now: Time, link: LinkId, peer: &Peer, message: Message, out: &mut Vec<Output>) {
         let name = message.name();
         let is_expected = if let Some(fetch) = peer.fetch {
-            self.on_said_alone(now, fetch, message, out)
+            self.on_said_alone(now, fetch, peer.name.clone(), message, out)
         } else {
             self.on_said(now, link, peer, message, out)
         };
@@ -325,7 +337,7 @@ impl Session {
     }
 
     /// Whether it is something that may come.
-    fn on_said(&mut self, now: Time, link: LinkId, peer: Peer, message: Message, out: &mut Vec<Output>) -> bool {
+    fn on_said(&mut self, now: Time, link: LinkId, peer: &Peer, message: Message, out: &mut Vec<Output>) -> bool {
         match message {
             Message::Answer(answer) => self.on_answer(now, peer, answer, out),
             Message::Handed(handed) => self.on_handed(now, link, handed, out),
@@ -360,7 +372,7 @@ impl Session {
     }
 
     /// Whether it is one that is waited for, or that nobody wants any more.
-    fn on_answer(&mut self, now: Time, peer: Peer, answer: Answer, out: &mut Vec<Output>) -> bool {
+    fn on_answer(&mut self, now: Time, peer: &Peer, answer: Answer, out: &mut Vec<Output>) -> bool {
         let Answer { sequence, asked, hops, body } = answer;
         let Some(pending) = self.pending.get_mut(sequence) else {
             return self.ended.may_be_answered(sequence);
@@ -374,12 +386,12 @@ impl Session {
         {
             return false;
         }
-        let (from, elapsed) = (peer.address, now.since(pending.asked));
+        let (from, name, elapsed) = (peer.address, peer.name.clone(), now.since(pending.asked));
         let (hops, body) = match body {
             AnswerBody::Value(text) if pending.kind() == AnswerKind::Place => place_from_text(text),
             body => (peer.tells_kind().then_some(hops), body),
         };
-        out.push(Output::Tell(Report::Answer { sequence, from, hops, via: Via::Direct, body, elapsed }));
+        out.push(Output::Tell(Report::Answer { sequence, from, name, hops, via: Via::Direct, body, elapsed }));
         self.pending.on_answered(now, sequence, peer.id);
         self.end_if_enough(now, sequence, out);
         true
@@ -388,7 +400,7 @@ impl Session {
     /// Whether it is an answer that may come over this link, be it again: on its way back a link may be lost.
     fn on_handed(&mut self, now: Time, link: LinkId, handed: Handed, out: &mut Vec<Output>) -> bool {
         let Handed { sequence, answer } = handed;
-        let BroughtAnswer { id, from, hops, body } = Arc::unwrap_or_clone(answer);
+        let BroughtAnswer { id, from, name, hops, body } = Arc::unwrap_or_clone(answer);
         let kind = body.kind();
         if !self.dialect.manners().brings_back {
             return false;
@@ -400,7 +412,9 @@ impl Session {
                 HandedLate::Unexpected => return false,
             };
             out.push(Output::Tell(match body {
-                BroughtBody::Whole(body) => Report::Late { sequence, from, hops, body, elapsed: now.since(asked) },
+                BroughtBody::Whole(body) => {
+                    Report::Late { sequence, from, name, hops, body, elapsed: now.since(asked) }
+                }
                 BroughtBody::Announced(bytes_count) => {
                     let reason = "it was announced when the query was over".to_owned();
                     Report::Unfetched { sequence, from, bytes_count, reason }
@@ -415,7 +429,7 @@ impl Session {
             _ if pending.answerers.include(id) => {}
             BroughtBody::Whole(body) => {
                 let elapsed = now.since(pending.asked);
-                let report = Report::Answer { sequence, from, hops: Some(hops), via: Via::Back, body, elapsed };
+                let report = Report::Answer { sequence, from, name, hops: Some(hops), via: Via::Back, body, elapsed };
                 self.on_brought(now, sequence, id, report, out);
             }
             BroughtBody::Announced(bytes_count) => {
@@ -468,7 +482,7 @@ impl Session {
     }
 
     /// Whoever was dialled to be asked alone has said hello.
-    fn ask_alone(&mut self, now: Time, id: FetchId, peer: Peer, out: &mut Vec<Output>) {
+    fn ask_alone(&mut self, now: Time, id: FetchId, peer: &Peer, out: &mut Vec<Output>) {
         let Some(Fetch { query, id: servent, stage: FetchStage::Linked(link), .. }) = self.fetches.get(id).copied()
         else {
             return;
@@ -487,7 +501,14 @@ impl Session {
     }
 
     /// What somebody says who was dialled to be asked alone. Whether that is what may come of it.
-    fn on_said_alone(&mut self, now: Time, id: FetchId, message: Message, out: &mut Vec<Output>) -> bool {
+    fn on_said_alone(
+        &mut self,
+        now: Time,
+        id: FetchId,
+        name: Option<ServentName>,
+        message: Message,
+        out: &mut Vec<Output>,
+    ) -> bool {
         let Some(fetch) = self.fetches.get(id).copied() else { return false };
         let Some(asked) = fetch.sequence() else { return false };
         if let Message::Finished(Finished { sequence, .. }) = message
@@ -511,7 +532,7 @@ impl Session {
         }
         if is_new {
             let Fetch { query: sequence, from, hops, .. } = fetch;
-            let report = Report::Answer { sequence, from, hops: Some(hops), via: Via::Back, body, elapsed };
+            let report = Report::Answer { sequence, from, name, hops: Some(hops), via: Via::Back, body, elapsed };
             self.on_brought(now, sequence, fetch.id, report, out);
         } else {
             self.end_if_enough(now, fetch.query, out);

@@ -49,6 +49,7 @@ pub(crate) fn start(options: &Options, signals: Signals) -> anyhow::Result<(Serv
     let config = Config {
         advertised,
         servent_id: ServentId(u128::from_ne_bytes(random_bytes()?)),
+        name: None,
         secret: Secret::new(random_bytes()?),
         ttl: options.ttl,
         forward_once: options.forward_once,

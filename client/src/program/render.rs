@@ -159,11 +159,11 @@ impl<Out: Write, Side: Write> Renderer<Out, Side> {
             // Who has the same is known once all have answered.
             Event::Answer { from, body: AnswerBody::Entries(answer), .. } => self.found.add(*from, answer),
             Event::Late { from, body: AnswerBody::Entries(answer), .. } => self.show_found_late(ask, *from, answer)?,
-            Event::Answer { from, hops, via, body, elapsed } if self.json => {
+            Event::Answer { from, name: _, hops, via, body, elapsed } if self.json => {
                 self.json_line(&JsonLine::Answer(json_answer(ask, *from, *hops, *via, body, *elapsed)))?;
             }
             Event::Answer { from, body, .. } => self.answer_line(*from, body)?,
-            Event::Late { from, hops, body, elapsed } if self.json => {
+            Event::Late { from, name: _, hops, body, elapsed } if self.json => {
                 self.json_line(&JsonLine::Late(json_answer(ask, *from, Some(*hops), Via::Back, body, *elapsed)))?;
             }
             Event::Late { from, body, .. } => {
@@ -641,6 +641,7 @@ mod tests {
         let value = "plain \"quoted\" \u{9b}2J \u{202e}live\u{202c} \u{7f}\u{feff}\u{e0041} caf\u{e9}\n";
         let event = Event::Answer {
             from: "127.0.0.1:9000".parse().unwrap(),
+            name: None,
             hops: Some(1),
             via: Via::Back,
             body: AnswerBody::Value(value.as_bytes().to_vec()),

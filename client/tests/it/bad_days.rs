@@ -31,7 +31,7 @@ fn neighbor_that_can(features: Features, servent: SocketAddr) -> Neighbor {
 fn brought(query: &Query, id: ServentId, from: &str, value: &[u8]) -> Message {
     let contact = query.contact.expect("it has a contact");
     let body = BroughtBody::Whole(AnswerBody::Value(value.to_vec()));
-    let answer = BroughtAnswer { id, from: from.parse().unwrap(), hops: query.hops, body };
+    let answer = BroughtAnswer { id, from: from.parse().unwrap(), name: None, hops: query.hops, body };
     Message::Brought(Brought { contact: contact.name, number: contact.number, ttl: query.ttl, answer: answer.into() })
 }
 

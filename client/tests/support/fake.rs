@@ -244,7 +244,7 @@ impl Peer {
         if let Some((_, marks)) = ASKED.lock().unwrap().get_mut(&sequence) {
             marks.insert(id_at(from).mark());
         }
-        let answer = Arc::new(BroughtAnswer { id: id_at(from), from, hops: 2, body });
+        let answer = Arc::new(BroughtAnswer { id: id_at(from), from, name: None, hops: 2, body });
         self.send(&Message::Handed(Handed { sequence, answer }));
     }
 

@@ -284,7 +284,8 @@ fn answer(peer: &mut peers::Peer, query: &Query, at: SocketAddr, entry: &Entry) 
             client.send(&Message::Answer(Answer { sequence, asked, hops, body }));
         }
         (Via::Back, Some(ContactMark { name: contact, number, .. })) => {
-            let answer = Arc::new(BroughtAnswer { id: id_at(at), from: at, hops, body: BroughtBody::Whole(body) });
+            let answer =
+                Arc::new(BroughtAnswer { id: id_at(at), from: at, name: None, hops, body: BroughtBody::Whole(body) });
             peer.say_to_whoever_is_there(&Message::Brought(Brought { contact, number, ttl: query.ttl, answer }));
         }
         (Via::Back, None) => panic!("a contact of ours says who it is"),

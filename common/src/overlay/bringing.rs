@@ -40,7 +40,8 @@ impl Overlay {
     /// An answer of this servent, as it goes back.
     pub(super) fn brought(&self, answer: Answer) -> Arc<BroughtAnswer> {
         let Answer { hops, body, .. } = answer;
-        Arc::new(BroughtAnswer { id: self.id, from: self.advertised(), hops, body: BroughtBody::of(body) })
+        let (from, name, body) = (self.advertised(), self.name().cloned(), BroughtBody::of(body));
+        Arc::new(BroughtAnswer { id: self.id, from, name, hops, body })
     }
 
     /// A neighbor brings an answer to a copy that it was sent.
@@ -97,11 +98,14 @@ impl Overlay {
         let CopyName { contact, number, .. } = copy;
         let links = &self.rooms.links;
         let from = answer.from;
+        let told_to = |link| BroughtAnswer::told_to(answer, links.offered(link));
         let said = match onward {
             Onward::To { asker: Asker::Neighbor { link, ttl, .. }, id } => {
+                let answer = told_to(link);
                 Some((id, link, Message::Brought(Brought { contact, number, ttl, answer })))
             }
             Onward::To { asker: Asker::Client { link }, id } => {
+                let answer = told_to(link);
                 Some((id, link, Message::Handed(Handed { sequence: id.sequence, answer })))
             }
             // It is said when the copy is offered again.

@@ -252,7 +252,7 @@ impl Calls {
             self.by_link.insert(link, callee);
             self.set_timer(callee, Some(now + HELLO_WAIT_MAX));
             if callee.errand.customs().speaks_first {
-                out.send(link, Message::Hello(*own));
+                out.send(link, Message::Hello(own.clone()));
             }
         } else {
             call.failures = 0;
@@ -302,12 +302,13 @@ impl Calls {
         let customs = callee.errand.customs();
         match (state, message) {
             (State::Silent(_, past), Message::Hello(hello)) if (customs.is_called)(&hello, callee.address) => {
+                let features = hello.features;
                 self.dials.end(callee, past);
                 if !customs.speaks_first {
-                    out.send(link, Message::Hello(*own));
+                    out.send(link, Message::Hello(own.told_to(features)));
                 }
                 news.push(callee, CallEvent::Reached(hello));
-                self.open(callee, link, hello.features, out, news);
+                self.open(callee, link, features, out, news);
                 self.set_timer(callee, Some(now + customs.kept));
                 self.close_surplus(link, out, news);
                 self.dial_waiting(out);

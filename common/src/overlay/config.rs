@@ -10,6 +10,7 @@ use crate::limits::TTL_DEFAULT;
 use crate::member_file::KnownMember;
 use crate::message::ServentId;
 use crate::random::Secret;
+use crate::servent_name::ServentName;
 use crate::written::WrittenData;
 
 /// What one servent is told when it starts. What is said of nobody has its default: no neighbors, the usual TTL.
@@ -19,6 +20,8 @@ pub struct Config {
     pub advertised: SocketAddr,
     /// Who it is: random, new at every start. The jitter of redials comes from it too.
     pub servent_id: ServentId,
+    /// What it is called.
+    pub name: Option<ServentName>,
     /// What nobody else knows: the names it goes by as a contact come from it, and how it tells asks apart.
     pub secret: Secret,
     /// The TTL of the queries its own clients ask.
@@ -57,6 +60,7 @@ impl Default for Config {
         Config {
             advertised: SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0)),
             servent_id: ServentId(0),
+            name: None,
             secret: Secret::default(),
             ttl: TTL_DEFAULT,
             forward_once: false,

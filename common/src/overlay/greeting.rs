@@ -404,7 +404,7 @@ mod tests {
             assert_eq!(mind.say(servent(3), new()), (true, vec![dialled(greeting(servent(3)))]), "nobody can know yet");
             let (link, _) = mind.opened(greeting(servent(3)));
             let theirs = Hello { features, ..hello_of(3) };
-            let out = mind.hear(link, Message::Hello(theirs));
+            let out = mind.hear(link, Message::Hello(theirs.clone()));
             let became = if is_understood { CallEvent::Said(7) } else { CallEvent::NotUnderstood(new()) };
             assert_eq!(out == [send(link, new().message)], is_understood, "{out:?}");
             assert_eq!(mind.events(), [CallEvent::Reached(theirs), became].map(|event| (servent(3), event)));

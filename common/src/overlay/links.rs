@@ -25,6 +25,7 @@ use crate::overlay::recipients::Recipients;
 use crate::overlay::speaker::Speaker;
 use crate::query::{Query, Via};
 use crate::random::another;
+use crate::servent_name::ServentName;
 use crate::time::Time;
 use crate::wire;
 
@@ -142,7 +143,7 @@ impl Links {
         if let Origin::Dialled(target) = origin {
             self.set_target(target, TargetState::Greeting(link));
             // The dialer speaks first; whoever accepts waits to learn what the other side speaks.
-            out.send(link, Message::Hello(*own));
+            out.send(link, Message::Hello(own.clone()));
         }
         self.guests.make().strangers.insert(now, link, origin);
     }
@@ -255,7 +256,7 @@ impl Links {
         log::debug!("client {} attached", address.socket);
         self.forget_stranger(link);
         self.guests.make().clients.insert(link, client);
-        out.send(link, Message::Hello(*own));
+        out.send(link, Message::Hello(own.clone()));
         // Whoever comes takes no room that others wait for.
         if self.has_resting() {
             self.rest(link, out);
@@ -287,7 +288,7 @@ impl Links {
         };
         if dialled_target.is_none() && self.neighbors.len() < NEIGHBORS_MAX {
             // Said even on a link that is refused below, so that the other side reaches the same verdict by itself.
-            out.send(link, Message::Hello(*own));
+            out.send(link, Message::Hello(own.clone()));
         }
         if id == Some(own_id) {
             if let Some(target) = dialled_target.and_then(|target| self.targets.get_mut(target)) {
@@ -328,7 +329,8 @@ impl Links {
         self.add(
             NeighborLink::new(link, hello, advertised, is_same_host, dialled_here).coming_from_there(is_from_there),
         );
-        log::info!("linked with neighbor {advertised} ({} in all)", self.neighbors.len());
+        let called = called(hello.name.as_ref());
+        log::info!("linked with neighbor {advertised}{called} ({} in all)", self.neighbors.len());
         if let Some(target) = dialled_target.and_then(|target| self.targets.get_mut(target)) {
             target.set_state(TargetState::Linked(link));
             self.say_when_complete();
@@ -381,7 +383,7 @@ impl Links {
             let mut neighbors = std::mem::take(&mut self.neighbors).into_vec();
             let neighbor = neighbors.remove(place);
             self.neighbors = neighbors.into_boxed_slice();
-            log::info!("link with neighbor {} is gone: {reason}", neighbor.advertised());
+            log::info!("link with neighbor {}{} is gone: {reason}", neighbor.advertised(), called(neighbor.name()));
             return Some(Speaker::Neighbor(neighbor.identity));
         }
         if let Some(guests) = self.guests.get_mut()
@@ -426,11 +428,16 @@ impl Links {
     /// Whether whoever is at the other end of a link offered to understand what takes this. Of a stranger nothing is
     /// known yet.
     pub(super) fn understands(&self, link: LinkId, needed: Features) -> bool {
+        self.offered(link).include(needed)
+    }
+
+    /// What whoever is at the other end of a link offered to understand.
+    pub(super) fn offered(&self, link: LinkId) -> Features {
         if let Some(neighbor) = self.neighbors.iter().find(|neighbor| neighbor.link == link) {
-            return neighbor.features().include(needed);
+            return neighbor.features();
         }
         let client = self.guests.get().and_then(|guests| guests.clients.get(&link));
-        client.map_or(Features::NONE, |client| client.features).include(needed)
+        client.map_or(Features::NONE, |client| client.features)
     }
 
     /// How a copy is answered that this neighbor is sent; nothing where it cannot be told.
@@ -737,6 +744,11 @@ fn believed(advertised: SocketAddr, from: SocketAddr) -> SocketAddr {
     let instead = SocketAddr::new(from.ip(), advertised.port());
     log::info!(target: STRANGERS_LOG, "a servent at {from} says it is at {advertised}: it goes by {instead} here");
     instead
+}
+
+/// What somebody is called, behind its address.
+fn called(name: Option<&ServentName>) -> String {
+    name.map(|name| format!(" ({name})")).unwrap_or_default()
 }
 
 fn listed(addresses: &[SocketAddr]) -> String {

@@ -27,7 +27,7 @@ use crate::written::KeptValue;
 impl Overlay {
     /// Our hello to somebody who has said this one: whoever may write may say longer messages than others.
     pub(super) fn hello_to(&self, link: LinkId, theirs: &Hello) -> Hello {
-        let own = self.hello();
+        let own = self.hello().told_to(theirs.features);
         let writes = matches!(theirs.role, Role::Client { .. }) && theirs.features.include(Features::WRITES);
         let may_write = writes && self.rooms.keeps_writes() && self.rooms.links.is_stranger_of_this_host(link);
         let frame_bytes_max = u32::try_from(FRAME_BYTES_MAX).unwrap_or(u32::MAX);

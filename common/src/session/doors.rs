@@ -21,6 +21,7 @@ use crate::link::LinkId;
 use crate::member::Member;
 use crate::message::{Message, Request};
 use crate::query::{AnswerBody, Ask, Via};
+use crate::servent_name::ServentName;
 use crate::wire::WireError;
 
 /// What is asked, and for how long the answers are waited for.
@@ -176,6 +177,9 @@ pub enum Report {
         sequence: u64,
         /// The answering servent's advertised address.
         from: SocketAddr,
+        /// What the servent is called, if it says so: in its hello, where it was connected with, or else beside what came back,
+        /// as far as all on the way understood that. It proves nothing.
+        name: Option<ServentName>,
         /// How many links the query crossed to it, where that is told.
         hops: Option<u8>,
         /// How it came: by a servent that dialled this client (or is its contact), or back the way the query went. What was
@@ -192,6 +196,8 @@ pub enum Report {
         sequence: u64,
         /// The answering servent's advertised address.
         from: SocketAddr,
+        /// What the servent is called, if that came with it.
+        name: Option<ServentName>,
         /// How many links the query crossed to it.
         hops: u8,
         /// What it says.

@@ -41,7 +41,7 @@ impl Session {
             return Ok(sequence);
         };
         let message = Message::Write(Write { sequence, change });
-        let contact = self.peers.get(&link).copied();
+        let contact = self.peers.get(&link);
         if !contact.is_some_and(|contact| contact.features.include(Features::WRITES)) {
             self.on_write_over(now, sequence, now, WriteEnd::NotUnderstood, out);
         } else if !contact.is_some_and(|contact| wire::can_say_write(self.dialect, &message, contact.frame_bytes_max)) {

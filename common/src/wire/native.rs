@@ -38,6 +38,7 @@ use content::{
     hash_part_from_wire, hashes_wanted_from_wire, have_to_wire, opened_from_wire, refused_from_wire,
 };
 
+use crate::servent_name::ServentName;
 use crate::write::{Changed, Unwatch, Watch, Write, Written};
 use writes::{
     WireChange, WireOutcome, change_from_wire, change_to_wire, outcome_from_wire, outcome_to_wire, value_from_wire,
@@ -65,7 +66,7 @@ pub(super) struct Native;
 #[derive(Encode, BorrowDecode)]
 enum Body<'a> {
     Hello {
-        role: WireRole,
+        role: WireRole<'a>,
         features: u64,
         frame_bytes_max: u32,
     },
@@ -188,12 +189,25 @@ enum Body<'a> {
         sequence: u64,
         value: Option<&'a [u8]>,
     },
+    NamedBrought {
+        contact: [u8; 8],
+        number: u64,
+        ttl: u8,
+        answer: WireBrought<'a>,
+        name: &'a [u8],
+    },
+    NamedHanded {
+        sequence: u64,
+        answer: WireBrought<'a>,
+        name: &'a [u8],
+    },
 }
 
 #[derive(Encode, BorrowDecode)]
-enum WireRole {
+enum WireRole<'a> {
     Servent { id: [u8; 16], advertised: SocketAddr },
     Client { answer_port: u16 },
+    NamedServent { id: [u8; 16], advertised: SocketAddr, name: &'a [u8] },
 }
 
 #[derive(Encode, BorrowDecode)]
@@ -392,13 +406,7 @@ fn in_words(error: &DecodeError) -> &'static str {
 fn to_wire(message: &Message) -> Result<Body<'_>, EncodeError> {
     Ok(match message {
         Message::Hello(hello) => Body::Hello {
-            role: match hello.role {
-                Role::Servent { id, advertised } => WireRole::Servent { id: id.0.to_be_bytes(), advertised },
-                Role::Client { answer_port } => WireRole::Client { answer_port },
-                Role::Nameless => {
-                    return Err(unspeakable("a hello of another dialect"));
-                }
-            },
+            role: role_to_wire(hello)?,
             features: hello.features.bits(),
             frame_bytes_max: hello.frame_bytes_max,
         },
@@ -437,14 +445,19 @@ fn to_wire(message: &Message) -> Result<Body<'_>, EncodeError> {
         Message::Finished(finished) => {
             Body::Finished { sequence: finished.sequence, tally: tally_to_wire(&finished.tally) }
         }
-        Message::Brought(Brought { contact, number, ttl, answer }) => Body::Brought {
-            contact: contact.0.to_be_bytes(),
-            number: *number,
-            ttl: *ttl,
-            answer: brought_to_wire(answer),
-        },
-        Message::Handed(Handed { sequence, answer }) => {
-            Body::Handed { sequence: *sequence, answer: brought_to_wire(answer) }
+        Message::Brought(Brought { contact, number, ttl, answer: said }) => {
+            let (contact, number, ttl, answer) = (contact.0.to_be_bytes(), *number, *ttl, brought_to_wire(said));
+            match name_to_wire(said.name.as_ref()) {
+                None => Body::Brought { contact, number, ttl, answer },
+                Some(name) => Body::NamedBrought { contact, number, ttl, answer, name },
+            }
+        }
+        Message::Handed(Handed { sequence, answer: said }) => {
+            let (sequence, answer) = (*sequence, brought_to_wire(said));
+            match name_to_wire(said.name.as_ref()) {
+                None => Body::Handed { sequence, answer },
+                Some(name) => Body::NamedHanded { sequence, answer, name },
+            }
         }
         Message::PeersWanted(PeersWanted { after }) => Body::PeersWanted { after: *after },
         Message::Peers(Peers { kind, members }) => Body::Peers {
@@ -499,17 +512,11 @@ fn to_wire(message: &Message) -> Result<Body<'_>, EncodeError> {
 
 fn from_wire(body: Body<'_>) -> Result<Message, String> {
     Ok(match body {
-        Body::Hello { role, features, frame_bytes_max } => Message::Hello(Hello {
-            role: match role {
-                WireRole::Servent { id, advertised } => {
-                    Role::Servent { id: ServentId(u128::from_be_bytes(id)), advertised: canonical(advertised) }
-                }
-                WireRole::Client { answer_port } => Role::Client { answer_port },
-            },
-            dialect: Dialect::Native,
-            features: Features::from_bits(features),
-            frame_bytes_max,
-        }),
+        Body::Hello { role, features, frame_bytes_max } => {
+            let features = Features::from_bits(features);
+            let (role, name) = role_from_wire(&role, features)?;
+            Message::Hello(Hello { role, name, dialect: Dialect::Native, features, frame_bytes_max })
+        }
         Body::Goodbye(number) => {
             let known = Goodbye::ALL.into_iter().find(|farewell| number_of(*farewell) == number);
             Message::Goodbye(known.unwrap_or(Goodbye::Unknown { number }))
@@ -555,9 +562,20 @@ fn from_wire(body: Body<'_>) -> Result<Message, String> {
             contact: ContactName(u64::from_be_bytes(contact)),
             number,
             ttl,
-            answer: brought_from_wire(answer)?,
+            answer: brought_from_wire(answer, None)?,
         }),
-        Body::Handed { sequence, answer } => Message::Handed(Handed { sequence, answer: brought_from_wire(answer)? }),
+        Body::NamedBrought { contact, number, ttl, answer, name } => Message::Brought(Brought {
+            contact: ContactName(u64::from_be_bytes(contact)),
+            number,
+            ttl,
+            answer: brought_from_wire(answer, Some(name_from_wire(name)?))?,
+        }),
+        Body::Handed { sequence, answer } => {
+            Message::Handed(Handed { sequence, answer: brought_from_wire(answer, None)? })
+        }
+        Body::NamedHanded { sequence, answer, name } => {
+            Message::Handed(Handed { sequence, answer: brought_from_wire(answer, Some(name_from_wire(name)?))? })
+        }
         Body::PeersWanted { after } => Message::PeersWanted(PeersWanted { after: after.map(canonical) }),
         Body::Peers { kind, members } => Message::Peers(peers_from_wire(kind, &members)?),
         Body::Greet { address } => Message::Greet(Greet { address: canonical(address) }),
@@ -600,6 +618,42 @@ fn from_wire(body: Body<'_>) -> Result<Message, String> {
             Message::Changed(Changed { sequence, value: value.map(value_from_wire).transpose()?.map(Into::into) })
         }
     })
+}
+
+fn role_to_wire(hello: &Hello) -> Result<WireRole<'_>, EncodeError> {
+    match (hello.role, name_to_wire(hello.name.as_ref())) {
+        (Role::Servent { id, advertised }, None) => Ok(WireRole::Servent { id: id.0.to_be_bytes(), advertised }),
+        (Role::Servent { .. }, Some(_)) if !hello.features.include(Features::NAME) => {
+            Err(unspeakable("a name of a servent that does not understand names"))
+        }
+        (Role::Servent { id, advertised }, Some(name)) => {
+            Ok(WireRole::NamedServent { id: id.0.to_be_bytes(), advertised, name })
+        }
+        (Role::Client { answer_port }, None) => Ok(WireRole::Client { answer_port }),
+        (Role::Client { .. }, Some(_)) => Err(unspeakable("a name of a client")),
+        (Role::Nameless, _) => Err(unspeakable("a hello of another dialect")),
+    }
+}
+
+fn role_from_wire(role: &WireRole<'_>, features: Features) -> Result<(Role, Option<ServentName>), String> {
+    let servent =
+        |id, advertised| Role::Servent { id: ServentId(u128::from_be_bytes(id)), advertised: canonical(advertised) };
+    Ok(match *role {
+        WireRole::Servent { id, advertised } => (servent(id, advertised), None),
+        WireRole::Client { answer_port } => (Role::Client { answer_port }, None),
+        WireRole::NamedServent { .. } if !features.include(Features::NAME) => {
+            return Err("a name of a servent that does not understand names".to_owned());
+        }
+        WireRole::NamedServent { id, advertised, name } => (servent(id, advertised), Some(name_from_wire(name)?)),
+    })
+}
+
+fn name_to_wire(name: Option<&ServentName>) -> Option<&[u8]> {
+    name.map(|name| name.as_str().as_bytes())
+}
+
+fn name_from_wire(name: &[u8]) -> Result<ServentName, String> {
+    ServentName::try_from(name).map_err(|error| error.to_string())
 }
 
 fn unspeakable(what: &str) -> EncodeError {
@@ -664,10 +718,10 @@ fn brought_to_wire(answer: &BroughtAnswer) -> WireBrought<'_> {
     }
 }
 
-fn brought_from_wire(answer: WireBrought<'_>) -> Result<Arc<BroughtAnswer>, String> {
+fn brought_from_wire(answer: WireBrought<'_>, name: Option<ServentName>) -> Result<Arc<BroughtAnswer>, String> {
     let body = body_from_wire(answer.body, BROUGHT_BYTES_MAX)?;
     let (id, from) = (ServentId(u128::from_be_bytes(answer.id)), canonical(answer.from));
-    Ok(Arc::new(BroughtAnswer { id, from, hops: answer.hops, body }))
+    Ok(Arc::new(BroughtAnswer { id, from, name, hops: answer.hops, body }))
 }
 
 fn body_to_wire(body: &AnswerBody) -> WireBody<'_> {

@@ -669,9 +669,9 @@ mod tests {
         let native = Hello::new(Role::Servent { id: ServentId(1), advertised: place(1) });
         for (features, said) in [(Features::NONE, Err(SendError::NotOffered)), (needs, Ok(()))] {
             let [mut other, mut link] = [(); 2].map(|()| Link::new(Dialect::Native, Purpose::Standing));
-            other.send(&Message::Hello(Hello { features, ..native })).unwrap();
+            other.send(&Message::Hello(Hello { features, ..native.clone() })).unwrap();
             pass(&mut other, &mut link).unwrap();
-            link.send(&Message::Hello(native)).unwrap();
+            link.send(&Message::Hello(native.clone())).unwrap();
             assert_eq!(link.send(&message), said, "{features:?} offered");
             assert_eq!(link.send(&Message::Ping), Ok(()), "only that is lost");
         }
@@ -682,9 +682,9 @@ mod tests {
     fn a_query_is_offered_again_to_whoever_can_still_be_told_it_and_is_lost_elsewhere() {
         let needs = Dialect::Toy.manners().needs;
         let role = Role::Servent { id: ServentId(2), advertised: place(2) };
-        let native = Hello { features: needs, ..Hello::new(role) };
-        let toy = Hello::said_in(Dialect::Toy, role);
-        let nothing = Hello { features: Features::NONE, ..native };
+        let native = &Hello { features: needs, ..Hello::new(role) };
+        let toy = &Hello::said_in(Dialect::Toy, role);
+        let nothing = &Hello { features: Features::NONE, ..native.clone() };
         for (asked, before, after, is_offered) in [
             ("tea", native, native, true),
             ("tea", native, toy, true),
@@ -704,11 +704,11 @@ mod tests {
             };
             let [client, first, second] = [1, 2, 3].map(LinkId);
             let client_hello = Hello::said_in(Dialect::Toy, Role::Client { answer_port: 9990 });
-            let mut greet = |link, hello| {
+            let mut greet = |link, hello: &Hello| {
                 tell(Input::Opened { link, opening: Opening::Accepted(place(9)) });
-                tell(Input::Received { link, stamp: 0, message: Message::Hello(hello) })
+                tell(Input::Received { link, stamp: 0, message: Message::Hello(hello.clone()) })
             };
-            greet(client, client_hello);
+            greet(client, &client_hello);
             greet(first, before);
             let request = Message::Request(Request { sequence: 7, ask: key(asked), ttl: None });
             let out = tell(Input::Received { link: client, stamp: 0, message: request });
@@ -716,7 +716,7 @@ mod tests {
             assert_eq!(links, &[first], "{what}");
             assert_eq!(tell(Input::Closed { link: first, reason: "a test".to_owned() }), [], "{what}");
             tell(Input::Opened { link: second, opening: Opening::Accepted(place(9)) });
-            let out = tell(Input::Received { link: second, stamp: 0, message: Message::Hello(after) });
+            let out = tell(Input::Received { link: second, stamp: 0, message: Message::Hello(after.clone()) });
             let [Output::Send { message: Message::Hello(_), .. }, then] = out.as_slice() else {
                 panic!("{what}: {out:?}")
             };

@@ -313,7 +313,7 @@ fn answer(bytes_count: usize) -> Message {
 fn going_back() -> [Message; 2] {
     let body = BroughtBody::Whole(AnswerBody::Value(vec![b'v'; BROUGHT_BYTES_MAX]));
     let from = SocketAddr::from(([192, 0, 2, 3], 9000));
-    let answer = Arc::new(BroughtAnswer { id: ServentId(3), from, hops: 2, body });
+    let answer = Arc::new(BroughtAnswer { id: ServentId(3), from, name: None, hops: 2, body });
     [
         Message::Brought(Brought { contact: ContactName(1), number: 1, ttl: 3, answer: Arc::clone(&answer) }),
         Message::Handed(Handed { sequence: 1, answer }),

@@ -5,6 +5,7 @@
 
 mod answers;
 mod back;
+mod called;
 mod clock;
 mod contents;
 mod data;

@@ -5,6 +5,7 @@
 mod answerers;
 mod back;
 mod belief;
+mod called;
 mod contact;
 mod deadlines;
 mod ending;
@@ -110,7 +111,8 @@ fn handed(sequence: u64, servent: u8) -> Message {
 }
 
 fn handed_as(sequence: u64, servent: u8, body: BroughtBody) -> Message {
-    let answer = BroughtAnswer { id: ServentId(u128::from(servent)), from: address(servent), hops: 2, body };
+    let answer =
+        BroughtAnswer { id: ServentId(u128::from(servent)), from: address(servent), name: None, hops: 2, body };
     Message::Handed(Handed { sequence, answer: Arc::new(answer) })
 }
 
@@ -138,7 +140,15 @@ fn heard_back(from: u8, elapsed: Duration) -> Output {
 }
 
 fn told_of(sequence: u64, from: u8, via: Via, elapsed: Duration) -> Output {
-    Output::Tell(Report::Answer { sequence, from: address(from), hops: Some(2), via, body: green(), elapsed })
+    Output::Tell(Report::Answer {
+        sequence,
+        from: address(from),
+        name: None,
+        hops: Some(2),
+        via,
+        body: green(),
+        elapsed,
+    })
 }
 
 /// The end of the first query.

@@ -37,6 +37,7 @@ use common::member::{
 };
 use common::message::{Brought, Handed, Identity};
 use common::query::{BroughtAnswer, BroughtBody, ContactName};
+use common::servent_name::ServentName;
 
 /// A preface and a hello, because before a hello no long frame may come; then the messages.
 fn stream_of(messages: &[Message]) -> Vec<u8> {
@@ -52,6 +53,10 @@ fn stamped(hex: &str) -> Vec<u8> {
 
 fn address(text: &str) -> SocketAddr {
     text.parse().expect("an address")
+}
+
+fn named(text: &str) -> ServentName {
+    ServentName::try_from(text).expect("a name")
 }
 
 fn client(text: &str) -> AnswerAddress {

@@ -313,7 +313,7 @@ pub(crate) fn value(sequence: u64, text: &str) -> Message {
 /// An answer of a servent of this id, as it goes back.
 pub(crate) fn answer_of(id: u128, text: &str) -> Arc<BroughtAnswer> {
     let body = BroughtBody::Whole(AnswerBody::Value(text.as_bytes().to_vec()));
-    Arc::new(BroughtAnswer { id: ServentId(id), from: servent_address(id), hops: 2, body })
+    Arc::new(BroughtAnswer { id: ServentId(id), from: servent_address(id), name: None, hops: 2, body })
 }
 
 /// What is said where an answer goes back to whoever sent this copy.

@@ -24,6 +24,7 @@ use common::link::LinkId;
 use common::message::{Brought, Handed, Hello, Message, Role, ServentId};
 use common::overlay::{Config, Dial, Errand, Holding, Input, Opening, Output, Overlay};
 use common::query::{AnswerBody, Ask, BroughtAnswer, BroughtBody, ContactName, Query, QueryId, Tally};
+use common::servent_name::ServentName;
 use common::store::Store;
 use common::time::Time;
 use common::wire::{Accepts, Frame, PREFACE, Position};
@@ -206,6 +207,7 @@ impl Driver {
         let config = Config {
             neighbors,
             servent_id: OWN_ID,
+            name: ServentName::try_from("kitchen").ok(),
             advertised,
             ttl,
             forward_once: choice & 1 == 1,
@@ -720,7 +722,13 @@ impl Driver {
         self.giving.look_at_said(link, message, &self.sharing);
         assert!(end.offered.include(message.needs()), "{message:?} goes to {link}, where it is not understood");
         if let Message::Brought(Brought { answer, .. }) | Message::Handed(Handed { answer, .. }) = message {
-            let is_known = answer.id == OWN_ID || self.brought.contains(answer);
+            // The name is left out where it would not be understood.
+            let is_told = |brought: &Arc<BroughtAnswer>| {
+                brought == answer
+                    || !end.offered.include(Features::NAME)
+                        && BroughtAnswer { name: None, ..brought.as_ref().clone() } == **answer
+            };
+            let is_known = answer.id == OWN_ID || self.brought.iter().any(is_told);
             assert!(is_known, "{message:?} goes to {link}, and nobody brought it");
         }
         let body = match message {

@@ -13,7 +13,7 @@ use common::address::AnswerAddress;
 use common::dialect::Dialect;
 use common::features::Features;
 use common::key::Key;
-use common::limits::SPAN_MAX;
+use common::limits::{NAME_BYTES_MAX, SPAN_MAX};
 use common::link::LinkId;
 use common::member::{Greet, GreetOutcome, Greeted, Member, Peers, PeersKind, PeersWanted, Seen, Word, WordAt};
 use common::message::{Brought, Echo, Finished, Goodbye, Handed, Hello, Identity, Message, Request, Role, ServentId};
@@ -21,6 +21,7 @@ use common::query::{
     Answer, AnswerBody, Ask, AskHash, BroughtAnswer, BroughtBody, ContactMark, ContactName, Path, Query, QueryId,
     Tally, Via,
 };
+use common::servent_name::ServentName;
 use common::wire::WireError;
 
 use crate::reader::Reader;
@@ -153,11 +154,18 @@ fn body(reader: &mut Reader<'_>) -> AnswerBody {
 }
 
 /// An answer that goes back, whole or announced.
-fn brought(reader: &mut Reader<'_>) -> Arc<BroughtAnswer> {
+fn brought(reader: &mut Reader<'_>, name: Option<ServentName>) -> Arc<BroughtAnswer> {
     let (id, from, hops) = (servent_id(reader), address(reader), ttl(reader));
     let is_announced = reader.byte() % 4 == 3;
     let body = if is_announced { BroughtBody::Announced(count(reader)) } else { BroughtBody::of(body(reader)) };
-    Arc::new(BroughtAnswer { id, from, hops, body })
+    Arc::new(BroughtAnswer { id, from, name, hops, body })
+}
+
+/// What somebody is called: few say it.
+fn called(choice: u8) -> Option<ServentName> {
+    let longest = "n".repeat(NAME_BYTES_MAX);
+    let names = ["kitchen", "\u{1b}[2J\n\u{202e}", "\u{e9}", &longest];
+    ServentName::try_from(*names.get(usize::from(choice).checked_sub(1)?)?).ok()
 }
 
 /// Most offer what this implementation does, some less of it.
@@ -172,7 +180,7 @@ fn hello(reader: &mut Reader<'_>) -> Hello {
     let hello = match choice % 8 {
         0..4 => {
             let hello = Hello::new(Role::Servent { id: servent_id(reader), advertised: address(reader) });
-            Hello { features: Features::OF_MEMBERS, ..hello }
+            Hello { features: Features::OF_MEMBERS, name: called(choice / 32), ..hello }
         }
         7 => return Hello::said_in(Dialect::Tp3, Role::Nameless),
         _ => {
@@ -183,7 +191,10 @@ fn hello(reader: &mut Reader<'_>) -> Hello {
             }
         }
     };
-    Hello { features: Features::from_bits(hello.features.bits() & offered.bits()), ..hello }
+    let features = Features::from_bits(hello.features.bits() & offered.bits());
+    // As on the wire: whoever has a name understands names.
+    let name = hello.name.clone().filter(|_| features.include(Features::NAME));
+    Hello { features, name, ..hello }
 }
 
 fn goodbye(reader: &mut Reader<'_>) -> Goodbye {
@@ -250,9 +261,9 @@ pub(super) fn message(reader: &mut Reader<'_>) -> Message {
             contact: contact_name(reader),
             number: count(reader),
             ttl: ttl(reader),
-            answer: brought(reader),
+            answer: brought(reader, called(variety)),
         }),
-        13 => Message::Handed(Handed { sequence: sequence(reader), answer: brought(reader) }),
+        13 => Message::Handed(Handed { sequence: sequence(reader), answer: brought(reader, called(variety)) }),
         14 => Message::PeersWanted(PeersWanted { after: (variety % 2 == 1).then(|| address(reader)) }),
         15 => Message::Peers(peers(reader)),
         16 => Message::Greet(Greet { address: address(reader) }),

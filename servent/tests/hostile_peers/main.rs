@@ -217,7 +217,13 @@ fn a_neighbor_that_brings_without_end_what_nobody_asked_for_harms_nobody() {
     const PING_EVERY: u64 = 100;
     let answer = |number: u64| {
         let body = BroughtBody::Whole(AnswerBody::Value(b"forged".to_vec()));
-        BroughtAnswer { id: ServentId(u128::from(scrambled(!number))), from: ([192, 0, 2, 7], 9).into(), hops: 1, body }
+        BroughtAnswer {
+            id: ServentId(u128::from(scrambled(!number))),
+            from: ([192, 0, 2, 7], 9).into(),
+            name: None,
+            hops: 1,
+            body,
+        }
     };
     let brings = move |number| match number % PING_EVERY {
         // Only these are replied to.

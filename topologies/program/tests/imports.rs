@@ -16,7 +16,7 @@ use std::path::Path;
 const LEVELS: [(&str, &str); 7] = [
     (
         "words",
-        "address clock content counted dialect event features key limits member member_file message on_demand query random rate recent_rate servent_id text time write written",
+        "address clock content counted dialect event features key limits member member_file message on_demand query random rate recent_rate servent_id servent_name text time write written",
     ),
     ("bytes", "wire"),
     ("links and data", "content/catalogue disk link newcomers store"),

@@ -13,6 +13,7 @@ use crate::limits::{NEIGHBOR_BEAT, NEIGHBOR_QUIET_MAX, PING_AFTER, SERVENT_FRAME
 use crate::link::LinkId;
 use crate::message::{Hello, Identity, Role};
 use crate::query::{Query, Via};
+use crate::servent_name::ServentName;
 use crate::wire;
 
 /// A link to a neighbor.
@@ -40,6 +41,8 @@ const IS_UNHEARD: u8 = 1 << 3;
 #[derive(Debug, PartialEq, Eq)]
 struct Uncommon {
     v6: Option<SocketAddrV6>,
+    /// What it is called, if it says so.
+    name: Option<ServentName>,
     /// Whether it is on this host, as far as the link shows.
     is_same_host: bool,
     dialect: Dialect,
@@ -48,8 +51,9 @@ struct Uncommon {
     frame_bytes_max: usize,
 }
 
-const COMMON: Uncommon = Uncommon {
+static COMMON: Uncommon = Uncommon {
     v6: None,
+    name: None,
     is_same_host: false,
     dialect: Dialect::OWN,
     features: Features::OF_SERVENTS,
@@ -85,10 +89,11 @@ impl NeighborLink {
             SocketAddr::V6(v6) => (SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0), Some(v6)),
         };
         let Hello { dialect, features, frame_bytes_max, .. } = *hello;
+        let name = hello.name.clone();
         let frame_bytes_max = usize::try_from(frame_bytes_max).unwrap_or(usize::MAX).min(SERVENT_FRAME_BYTES_MAX);
         let offers_members = features.include(Features::MEMBERS);
         let features = features.without(Features::MEMBERS);
-        let about = Uncommon { v6, is_same_host, dialect, features, frame_bytes_max };
+        let about = Uncommon { v6, name, is_same_host, dialect, features, frame_bytes_max };
         let uncommon = (about != COMMON).then(|| Box::new(about));
         let flag = |is_set: bool, flag: u8| if is_set { flag } else { 0 };
         let flags = flag(dialled_here, DIALLED_HERE) | flag(offers_members, OFFERS_MEMBERS);
@@ -107,6 +112,11 @@ impl NeighborLink {
 
     pub(super) fn advertised(&self) -> SocketAddr {
         join(self.v4, self.about().v6.as_ref())
+    }
+
+    /// What it is called, if it says so.
+    pub(super) fn name(&self) -> Option<&ServentName> {
+        self.about().name.as_ref()
     }
 
     /// What is customary in its dialect.
@@ -148,7 +158,8 @@ impl NeighborLink {
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
-        size_of_val(self) + self.uncommon.as_deref().map_or(0, size_of_val)
+        let name = self.name().map_or(0, |name| name.as_str().len());
+        size_of_val(self) + self.uncommon.as_deref().map_or(0, size_of_val) + name
     }
 
     /// Something was heard from it: whether it was suspect.
@@ -244,20 +255,25 @@ mod tests {
 
     #[test]
     fn only_what_is_uncommon_takes_more_room() {
-        let plain = Hello::new(Role::Nameless);
+        let plain = || Hello::new(Role::Nameless);
+        let named = |name: &str| {
+            let role = Role::Servent { id: ServentId(0), advertised: ([10, 1, 2, 3], 9000).into() };
+            Hello { name: ServentName::try_from(name).ok(), ..Hello::new(role) }
+        };
         let [v4, v6] = ["10.1.2.3:9000", "[::1]:9000"].map(|text| text.parse::<SocketAddr>().unwrap());
         let size = |hello: &Hello, address| NeighborLink::new(LinkId(1), hello, address, false, true).memory_bytes();
-        assert_eq!(size(&plain, v4), size_of::<NeighborLink>());
-        assert_eq!(size(&Hello { frame_bytes_max: u32::MAX, ..plain }, v4), size_of::<NeighborLink>());
+        assert_eq!(size(&plain(), v4), size_of::<NeighborLink>());
+        assert_eq!(size(&Hello { frame_bytes_max: u32::MAX, ..plain() }, v4), size_of::<NeighborLink>());
         let larger = size_of::<NeighborLink>() + size_of::<Uncommon>();
         for (hello, address) in [
-            (plain, v6),
-            (Hello { dialect: Dialect::Toy, ..plain }, v4),
-            (Hello { features: MADE_UP[0], ..plain }, v4),
-            (Hello { frame_bytes_max: 1000, ..plain }, v4),
+            (plain(), v6),
+            (Hello { dialect: Dialect::Toy, ..plain() }, v4),
+            (Hello { features: MADE_UP[0], ..plain() }, v4),
+            (Hello { frame_bytes_max: 1000, ..plain() }, v4),
         ] {
             assert_eq!(size(&hello, address), larger, "{hello:?} at {address}");
         }
+        assert_eq!(size(&named("kitchen"), v4), larger + "kitchen".len());
     }
 
     #[test]

@@ -506,7 +506,7 @@ fn what_is_shared_anew_holds_for_finds_that_wait() {
 /// The hello of a neighbor or a client, with what it offers changed to this.
 fn offering(hello: &Message, features: Features) -> Message {
     let Message::Hello(plain) = hello else { panic!("{hello:?}") };
-    Message::Hello(Hello { features, ..*plain })
+    Message::Hello(Hello { features, ..plain.clone() })
 }
 
 /// A loopback address means this host to this host alone: whoever asks elsewhere under one may be anywhere.
@@ -600,7 +600,7 @@ fn what_is_found_goes_back_to_whoever_understands_it() {
         let copy = Query { via: Via::Back, ..query(5, 1, ask.clone()) };
         let out = mind.hear(neighbor, Message::query(copy.clone()));
         let (id, body) = (ServentId(OWN_ID), BroughtBody::Whole(AnswerBody::Entries(entries(&[3]))));
-        let answer = Arc::new(BroughtAnswer { id, from: own_address(), hops: 1, body });
+        let answer = Arc::new(BroughtAnswer { id, from: own_address(), name: None, hops: 1, body });
         let expected = if is_told {
             vec![send(neighbor, brought(&copy, &answer)), send(neighbor, echo_of(&copy, answered()))]
         } else {

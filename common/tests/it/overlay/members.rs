@@ -91,12 +91,12 @@ impl Told {
 
     /// A servent that takes part, where it says it is; its last page has come, and was empty.
     fn neighbor(&mut self, id: u128) -> LinkId {
-        self.neighbor_that_says(hello_of_members(id), servent_address(id))
+        self.neighbor_that_says(&hello_of_members(id), servent_address(id))
     }
 
-    fn neighbor_that_says(&mut self, hello: Hello, from: SocketAddr) -> LinkId {
+    fn neighbor_that_says(&mut self, hello: &Hello, from: SocketAddr) -> LinkId {
         let link = self.accepted(from);
-        let out = self.mind.hear(link, Message::Hello(hello));
+        let out = self.mind.hear(link, Message::Hello(hello.clone()));
         let asked = [send(link, Message::Hello(hello_of_members(OWN_ID).at(own_address()))), send(link, wanted(None))];
         assert_eq!(out, if hello.features.include(Features::MEMBERS) { &asked[..] } else { &asked[..1] });
         if hello.features.include(Features::MEMBERS) {

@@ -94,7 +94,7 @@ fn features_that_nobody_has_defined_change_nothing() {
         let answers = more.map(|features| {
             let mut mind = Mind::new();
             let link = mind.stranger();
-            let greeting = mind.hear(link, Message::Hello(Hello { features, ..plain }));
+            let greeting = mind.hear(link, Message::Hello(Hello { features, ..plain.clone() }));
             (greeting, mind.hear(link, Message::Ping))
         });
         assert_eq!(answers[0], answers[1]);

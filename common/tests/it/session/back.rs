@@ -7,7 +7,7 @@ use common::session::LATE_ANSWERERS_MAX;
 
 /// The same answer, come when its query was over.
 fn late(sequence: u64, from: u8, elapsed: Duration) -> Output {
-    Output::Tell(Report::Late { sequence, from: address(from), hops: 2, body: green(), elapsed })
+    Output::Tell(Report::Late { sequence, from: address(from), name: None, hops: 2, body: green(), elapsed })
 }
 
 /// Places are asked for instead.
@@ -66,7 +66,7 @@ fn two_servents_of_one_address_are_two() {
     let mut mind = Mind::asking(None);
     for id in [2, 3] {
         let body = BroughtBody::Whole(green());
-        let answer = Arc::new(BroughtAnswer { id: ServentId(id), from: address(2), hops: 2, body });
+        let answer = Arc::new(BroughtAnswer { id: ServentId(id), from: address(2), name: None, hops: 2, body });
         let handed = Message::Handed(Handed { sequence: nth(0), answer });
         assert_eq!(mind.hear(CONTACT, handed), [heard_back(2, Duration::ZERO)]);
     }
@@ -103,10 +103,10 @@ fn what_is_answered_is_of_the_kind_that_was_asked_for() {
             let out =
                 mind.hear(OTHER, Message::Answer(Answer { sequence: nth(0), asked, hops: 2, body: body.clone() }));
             let told = told_of(nth(0), 2, Via::Direct, Duration::ZERO);
-            let Output::Tell(Report::Answer { sequence, from, hops, via, elapsed, .. }) = told else {
+            let Output::Tell(Report::Answer { sequence, from, name, hops, via, elapsed, .. }) = told else {
                 panic!("{told:?}")
             };
-            let told = Output::Tell(Report::Answer { sequence, from, hops, via, elapsed, body: own.clone() });
+            let told = Output::Tell(Report::Answer { sequence, from, name, hops, via, elapsed, body: own.clone() });
             assert_eq!(out, [if body == own { told } else { unexpected(2, "answer") }], "{ask}, {body}");
         }
     }
@@ -275,7 +275,7 @@ fn of_the_servents_that_answered_what_is_over_so_many_are_kept_in_mind_and_the_q
     let queries = LATE_ANSWERERS_MAX / usize::from(each);
     let handed_by = |sequence, number: u16| {
         let body = BroughtBody::Whole(green());
-        let answer = BroughtAnswer { id: ServentId(u128::from(number)), from: address(9), hops: 2, body };
+        let answer = BroughtAnswer { id: ServentId(u128::from(number)), from: address(9), name: None, hops: 2, body };
         Message::Handed(Handed { sequence, answer: Arc::new(answer) })
     };
     let is_late = |out: &[Output]| matches!(out, [Output::Tell(Report::Late { .. })]);

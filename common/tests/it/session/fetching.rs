@@ -16,7 +16,7 @@ fn announced(sequence: u64, servent: u8) -> Message {
 }
 
 fn announced_at(sequence: u64, id: u128, from: SocketAddr) -> Message {
-    let answer = BroughtAnswer { id: ServentId(id), from, hops: 2, body: BroughtBody::Announced(BYTES) };
+    let answer = BroughtAnswer { id: ServentId(id), from, name: None, hops: 2, body: BroughtBody::Announced(BYTES) };
     Message::Handed(Handed { sequence, answer: Arc::new(answer) })
 }
 

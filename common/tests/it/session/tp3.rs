@@ -18,7 +18,15 @@ fn a_tp3_node_goes_by_where_it_dialled_from_and_does_not_say_how_far_it_is() {
     let mut mind = tp3();
     assert_eq!(mind.ask(), [send(CONTACT, request(0))]);
     let elapsed = Duration::ZERO;
-    let told = Report::Answer { sequence: 0, from: address(2), hops: None, via: Via::Direct, body: green(), elapsed };
+    let told = Report::Answer {
+        sequence: 0,
+        from: address(2),
+        name: None,
+        hops: None,
+        via: Via::Direct,
+        body: green(),
+        elapsed,
+    };
     assert_eq!(mind.hear(OTHER, answer(0)), [Output::Tell(told)]);
     // Nothing comes back in it, whoever says so.
     assert_eq!(mind.hear(CONTACT, handed(0, 3)), [unexpected(100, "handed")]);
@@ -45,7 +53,8 @@ fn a_place_told_as_text_counts_its_addresses() {
         let body = AnswerBody::Value(text.as_bytes().to_vec());
         let place = AnswerBody::Place { path: Path::Text(text.as_bytes().to_vec()), neighbors: Vec::new() };
         let (sequence, from, elapsed) = (0, address(2), Duration::ZERO);
-        let told = Report::Answer { sequence, from, hops: Some(hops), via: Via::Direct, body: place, elapsed };
+        let told =
+            Report::Answer { sequence, from, name: None, hops: Some(hops), via: Via::Direct, body: place, elapsed };
         let heard = mind.hear(OTHER, Message::Answer(Answer { sequence: 0, asked: None, hops: 0, body }));
         assert_eq!(heard, [Output::Tell(told)], "{text:?}");
     }

@@ -4,6 +4,7 @@ use super::golden::{KINDS_COUNT, kind};
 use super::*;
 use common::address::canonical;
 use common::content::transfer::Refusal;
+use common::limits::NAME_BYTES_MAX;
 use common::write::{Change, Changed, Unwatch, Watch, Write, WriteOutcome, WriteRefusal, Written};
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -52,6 +53,14 @@ proptest! {
     }
 }
 
+fn any_name() -> impl Strategy<Value = ServentName> {
+    prop_oneof![
+        "[a-z]{1,16}".prop_map(|text| named(&text)),
+        prop::collection::vec(any::<char>(), 1..=NAME_BYTES_MAX / 4).prop_map(|text| named(&String::from_iter(text))),
+        any::<u8>().prop_map(|byte| named(&char::from(byte % 128).to_string().repeat(NAME_BYTES_MAX))),
+    ]
+}
+
 /// Any message a peer may send, short or long.
 fn any_message() -> impl Strategy<Value = Message> {
     let body = prop_oneof![
@@ -66,8 +75,9 @@ fn any_message() -> impl Strategy<Value = Message> {
     ]
     .boxed();
     let role = prop_oneof![
-        (any::<u128>(), any_address()).prop_map(|(id, advertised)| Role::Servent { id: ServentId(id), advertised }),
-        any::<u16>().prop_map(|answer_port| Role::Client { answer_port }),
+        (any::<u128>(), any_address(), prop::option::of(any_name()))
+            .prop_map(|(id, advertised, name)| (Role::Servent { id: ServentId(id), advertised }, name)),
+        any::<u16>().prop_map(|answer_port| (Role::Client { answer_port }, None)),
     ];
     let farewell = prop_oneof![
         prop::sample::select(Goodbye::ALL.to_vec()),
@@ -77,8 +87,8 @@ fn any_message() -> impl Strategy<Value = Message> {
         (any::<u64>(), number(), any::<u16>())
             .prop_map(|(name, number, span)| mark(name, number, number.saturating_sub(span.into()))),
     );
-    let brought = (any::<u128>(), any_address(), any::<u8>(), brought_body())
-        .prop_map(|(id, from, hops, body)| Arc::new(BroughtAnswer { id: ServentId(id), from, hops, body }))
+    let brought = (any::<u128>(), any_address(), prop::option::of(any_name()), any::<u8>(), brought_body())
+        .prop_map(|(id, from, name, hops, body)| Arc::new(BroughtAnswer { id: ServentId(id), from, name, hops, body }))
         .boxed();
     let client = any_address().prop_map(answer_address);
     let query = (
@@ -104,12 +114,12 @@ fn any_message() -> impl Strategy<Value = Message> {
         });
     let of_queries_and_members =
         prop_oneof![
-            (role, number(), any::<u32>()).prop_map(|(role, bits, frame_bytes_max)| Message::Hello(Hello {
-                role,
-                dialect: Dialect::Native,
-                features: Features::from_bits(bits),
-                frame_bytes_max
-            })),
+            (role, number(), any::<u32>()).prop_map(|((role, name), bits, frame_bytes_max)| {
+                let features = Features::from_bits(bits);
+                // Whoever has a name understands names.
+                let features = if name.is_some() { features.with(Features::NAME) } else { features };
+                Message::Hello(Hello { role, name, dialect: Dialect::Native, features, frame_bytes_max })
+            }),
             farewell.prop_map(Message::Goodbye),
             Just(Message::Ping),
             Just(Message::Pong),

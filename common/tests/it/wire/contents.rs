@@ -138,7 +138,7 @@ fn entries_may_have_a_limit_together_and_no_byte_more() {
     let answered = |body| Message::Answer(Answer { sequence: 0, asked: Some(AskHash(0)), hops: 0, body });
     let brought = |body| {
         let body = BroughtBody::Whole(body);
-        Arc::new(BroughtAnswer { id: ServentId(0), from: address("127.0.0.1:1"), hops: 0, body })
+        Arc::new(BroughtAnswer { id: ServentId(0), from: address("127.0.0.1:1"), name: None, hops: 0, body })
     };
     let said = |last: usize| {
         let body = || AnswerBody::Entries(told(last));
@@ -183,7 +183,7 @@ fn the_largest_that_is_said_of_contents_fits_a_frame() {
         Entries { entries: told, more: u64::MAX, uploads: u32::MAX }
     };
     let (id, from, body) = (ServentId(u128::MAX), address("[2001:db8::7]:65535"), AnswerBody::Entries(entries()));
-    let answer = Arc::new(BroughtAnswer { id, from, hops: u8::MAX, body: BroughtBody::of(body) });
+    let answer = Arc::new(BroughtAnswer { id, from, name: None, hops: u8::MAX, body: BroughtBody::of(body) });
     let number = u64::MAX;
     for (message, frame_bytes_max) in [
         (query(Ask::Find(words)), SERVENT_FRAME_BYTES_MAX),

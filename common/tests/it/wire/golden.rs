@@ -41,6 +41,7 @@ fn messages_but_of_contents() -> Vec<Golden> {
                     id: ServentId(0x0011_2233_4455_6677_8899_aabb_ccdd_eeff),
                     advertised: address("127.0.0.1:9000"),
                 },
+                name: None,
                 dialect: Dialect::Native,
                 features: Features::NONE,
                 frame_bytes_max: 8_192,
@@ -55,6 +56,7 @@ fn messages_but_of_contents() -> Vec<Golden> {
                     id: ServentId(0xffee_ddcc_bbaa_9988_7766_5544_3322_1100),
                     advertised: address("[2001:db8::7]:250"),
                 },
+                name: None,
                 dialect: Dialect::Native,
                 features: Features::from_bits(0xcdef),
                 frame_bytes_max: 65_535,
@@ -65,9 +67,24 @@ fn messages_but_of_contents() -> Vec<Golden> {
             "0000000b  00  01 fb2706  00  fc00102000",
             Message::Hello(Hello {
                 role: Role::Client { answer_port: 9990 },
+                name: None,
                 dialect: Dialect::Native,
                 features: Features::NONE,
                 frame_bytes_max: 1_056_768,
+            }),
+        ),
+        first(
+            "hello of a named servent",
+            "00000026  00  02 00112233445566778899aabbccddeeff 00 7f000001 fb2328 07 6b69746368656e  20  fb2000",
+            Message::Hello(Hello {
+                role: Role::Servent {
+                    id: ServentId(0x0011_2233_4455_6677_8899_aabb_ccdd_eeff),
+                    advertised: address("127.0.0.1:9000"),
+                },
+                name: Some(named("kitchen")),
+                dialect: Dialect::Native,
+                features: Features::NAME,
+                frame_bytes_max: 8_192,
             }),
         ),
         first("goodbye instead of a hello", "00000002  01 01", Message::Goodbye(Goodbye::Version)),
@@ -321,6 +338,26 @@ fn messages_but_of_contents() -> Vec<Golden> {
                 })),
             }),
         ),
+        golden(
+            "named brought",
+            "00000034  00  1e  a1b2c3d4e5f60718 07 03  00112233445566778899aabbccddeeff 00 c0000201 fb2328 02
+             00 05 362e312e30  07 6b69746368656e",
+            Message::Brought(Brought {
+                contact: ContactName(0xa1b2_c3d4_e5f6_0718),
+                number: 7,
+                ttl: 3,
+                answer: brought_named(BroughtBody::Whole(AnswerBody::Value(b"6.1.0".to_vec()))),
+            }),
+        ),
+        golden(
+            "named handed",
+            "00000033  00  1f  fd 0123456789abcdef  00112233445566778899aabbccddeeff 00 c0000201 fb2328 02
+             00 05 362e312e30  07 6b69746368656e",
+            Message::Handed(Handed {
+                sequence: SEQUENCE,
+                answer: brought_named(BroughtBody::Whole(AnswerBody::Value(b"6.1.0".to_vec()))),
+            }),
+        ),
         golden("peers wanted", "00000003  00  0c  00", Message::PeersWanted(PeersWanted { after: None })),
         golden(
             "peers wanted behind an address",
@@ -397,13 +434,19 @@ fn messages_but_of_contents() -> Vec<Golden> {
 /// What the servent of the first hello answers, two links away.
 fn brought(body: BroughtBody) -> Arc<BroughtAnswer> {
     let id = ServentId(0x0011_2233_4455_6677_8899_aabb_ccdd_eeff);
-    Arc::new(BroughtAnswer { id, from: address("192.0.2.1:9000"), hops: 2, body })
+    Arc::new(BroughtAnswer { id, from: address("192.0.2.1:9000"), name: None, hops: 2, body })
+}
+
+/// The same of one that says what it is called.
+fn brought_named(body: BroughtBody) -> Arc<BroughtAnswer> {
+    Arc::new(BroughtAnswer { name: Some(named("kitchen")), ..Arc::unwrap_or_clone(brought(body)) })
 }
 
 /// Numbers every kind of message. It does not compile when a kind is added: give the new one golden bytes, a strategy
 /// in `any` and a row in docs/PROTOCOL.md.
 pub(super) fn kind(message: &Message) -> usize {
     match message {
+        Message::Hello(Hello { name: Some(_), .. }) => 68,
         Message::Hello(hello) => match hello.role {
             Role::Servent { .. } => 0,
             Role::Nameless => unreachable!("it has no native words"),
@@ -446,10 +489,12 @@ pub(super) fn kind(message: &Message) -> usize {
         },
         Message::Echo(_) => 19,
         Message::Finished(_) => 21,
+        Message::Brought(Brought { answer, .. }) if answer.name.is_some() => 69,
         Message::Brought(Brought { answer, .. }) => match answer.body {
             BroughtBody::Whole(_) => 24,
             BroughtBody::Announced(_) => 25,
         },
+        Message::Handed(Handed { answer, .. }) if answer.name.is_some() => 70,
         Message::Handed(_) => 26,
         Message::PeersWanted(_) => 27,
         Message::Peers(_) => 28,
@@ -497,7 +542,7 @@ pub(super) fn kind(message: &Message) -> usize {
     }
 }
 
-pub(super) const KINDS_COUNT: usize = 69;
+pub(super) const KINDS_COUNT: usize = 72;
 
 #[test]
 fn the_preface_is_these_four_bytes() {
@@ -583,12 +628,15 @@ fn whoever_offers_nothing_is_told_what_everybody_understands_and_nothing_else() 
             Message::Request(Request { ttl: Some(_), .. }) => Features::TTL,
             Message::PeersWanted(_) | Message::Peers(_) | Message::Greet(_) | Message::Greeted(_) => Features::MEMBERS,
             _ if is_of_contents(&message) => Features::CONTENT,
+            // A name in a hello is in that of a servent, whatever its other end understands.
+            Message::Brought(_) | Message::Handed(_) if (69..=70).contains(&kind(&message)) => Features::NAME,
+            Message::Hello(_) => Features::NONE,
             message if kind(message) >= 49 => Features::WRITES,
             _ => Features::NONE,
         };
         let needed = back.with(others);
-        let [back_and_ttl, back_and_content] =
-            [Features::TTL, Features::CONTENT].map(|other| other.with(Features::BACK));
+        let [back_and_ttl, back_and_content, back_and_name] =
+            [Features::TTL, Features::CONTENT, Features::NAME].map(|other| other.with(Features::BACK));
         for offered in [
             Features::NONE,
             Features::BACK,
@@ -596,8 +644,10 @@ fn whoever_offers_nothing_is_told_what_everybody_understands_and_nothing_else() 
             Features::MEMBERS,
             Features::CONTENT,
             Features::WRITES,
+            Features::NAME,
             back_and_ttl,
             back_and_content,
+            back_and_name,
         ] {
             let mut link = offering(offered);
             if position == Position::Later {

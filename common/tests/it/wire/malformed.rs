@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::support::frames::answer;
-use common::limits::FRAME_BYTES_MAX;
+use common::limits::{FRAME_BYTES_MAX, NAME_BYTES_MAX};
 use common::wire::{EncodeError, Frame};
 
 /// What a link that was greeted makes of a frame with this body.
@@ -22,6 +22,12 @@ fn a_frame_must_hold_a_message_and_nothing_else() {
         ("a number of 128 bits", "04 fe 00000000000000000000000000000007 01"),
         ("a frame limit of 64 bits", "00 01 fb2706 00 fd 0000000000102000"),
         ("an unknown role", "00 fa fb2706 00 00"),
+        ("a servent without its name", "00 02 00112233445566778899aabbccddeeff 00 7f000001 01"),
+        (
+            "an answer that goes back without its name",
+            "1e 0000000000000000 00 00 00112233445566778899aabbccddeeff 00 7f000001 01 00 00 00",
+        ),
+        ("an answer that is handed without its name", "1f 00 00112233445566778899aabbccddeeff 00 7f000001 01 00 00 00"),
         ("a farewell of 64 bits", "01 fd 0000000000000002"),
         ("no farewell", "01"),
         ("an unknown ask", "04 00 fa"),
@@ -74,6 +80,10 @@ fn what_has_no_words_is_not_encoded() {
     };
     let query = |contact| query_via(Via::Direct, contact);
     let answer = |asked| Message::Answer(Answer { sequence: 0, asked, hops: 0, body: AnswerBody::Value(Vec::new()) });
+    let servent = Role::Servent { id: ServentId(1), advertised: address("127.0.0.1:1") };
+    let hello = |role, name: Option<&str>, features| {
+        Message::Hello(Hello { name: name.map(named), features, ..Hello::new(role) })
+    };
     for (message, can_be_said) in [
         (query(None), true),
         (query(Some(mark(1, 7, 7))), true),
@@ -86,6 +96,10 @@ fn what_has_no_words_is_not_encoded() {
         (query_via(Via::Back, Some(mark(1, 7, 7))), true),
         (answer(Some(AskHash(0))), true),
         (answer(None), false),
+        (hello(servent, None, Features::NONE), true),
+        (hello(servent, Some("kitchen"), Features::NAME), true),
+        (hello(servent, Some("kitchen"), Features::BACK), false),
+        (hello(Role::Client { answer_port: 1 }, Some("kitchen"), Features::NAME), false),
     ] {
         let encoded = Frame::new(Dialect::Native, &message);
         assert_eq!(encoded.is_ok(), can_be_said, "{message:?}");
@@ -214,6 +228,48 @@ fn a_value_that_goes_back_may_have_a_limit_of_its_own_and_no_byte_more() {
 }
 
 #[test]
+fn a_name_is_text_and_may_have_its_limit_and_no_byte_more() {
+    let (hello, from) =
+        ("00112233445566778899aabbccddeeff 00 7f000001 01", "00112233445566778899aabbccddeeff 00 7f000001 01 00 00 00");
+    let with = |before: &str, name: &[u8], after: &str| {
+        let length = [u8::try_from(name.len()).expect("it is short")];
+        framed(&[&bytes(before), length.as_slice(), name, &bytes(after)].concat())
+    };
+    let heard = |place: &str, name: &[u8]| match place {
+        "hello" => heard_by(&mut stranger(), &with(&format!("00 02 {hello}"), name, "20 00")),
+        "brought" => heard_by(&mut greeted(), &with(&format!("00 1e 0000000000000000 00 00 {from}"), name, "")),
+        _ => heard_by(&mut greeted(), &with(&format!("00 1f 00 {from}"), name, "")),
+    };
+    for place in ["hello", "brought", "handed"] {
+        // Whatever it holds that is text: it is escaped where it is shown.
+        for name in [&b"k"[..], &[b'n'; NAME_BYTES_MAX], b"\0", b"\x1b[2J\n", "\u{202e}ntrin".as_bytes()] {
+            let text = named(std::str::from_utf8(name).expect("it is text"));
+            let said = match heard(place, name).as_deref() {
+                Ok([Message::Hello(hello)]) => hello.name.clone(),
+                Ok([Message::Brought(Brought { answer, .. }) | Message::Handed(Handed { answer, .. })]) => {
+                    answer.name.clone()
+                }
+                heard => panic!("{place}: {heard:?}"),
+            };
+            assert_eq!(said, Some(text), "{place}");
+        }
+        for (name, words) in [
+            (&b""[..], "the name is empty"),
+            (&[b'n'; NAME_BYTES_MAX + 1], "the name has 65 bytes; 64 is the most"),
+            (b"caf\xe9", "the name is no UTF-8"),
+            (b"\xed\xa0\x80", "the name is no UTF-8"),
+        ] {
+            assert_eq!(heard(place, name), Err(WireError::Malformed(words.to_owned())), "{place}");
+        }
+    }
+    // Whoever has a name understands names, whatever else it can do.
+    for (features, is_well) in [("20", true), ("3f", true), ("00", false), ("1f", false)] {
+        let heard = heard_by(&mut stranger(), &with(&format!("00 02 {hello}"), b"kitchen", &format!("{features} 00")));
+        assert_eq!(heard.is_ok(), is_well, "{features}: {heard:?}");
+    }
+}
+
+#[test]
 fn a_run_of_addresses_may_have_its_limit_and_not_one_more() {
     // (where the addresses stand, what comes after them, how many there may be)
     for (before, after, count_max) in [
@@ -245,7 +301,8 @@ fn the_largest_message_of_each_kind_fits_a_frame() {
         |body| Message::Answer(Answer { sequence: u64::MAX, asked: Some(AskHash(u64::MAX)), hops: u8::MAX, body });
     let brought = |body| {
         let (id, from) = (ServentId(u128::MAX), address("[2001:db8::7]:65535"));
-        Arc::new(BroughtAnswer { id, from, hops: u8::MAX, body })
+        let name = Some(named(&"n".repeat(NAME_BYTES_MAX)));
+        Arc::new(BroughtAnswer { id, from, name, hops: u8::MAX, body })
     };
     let query = |via, port| {
         Message::query(Query {

@@ -32,6 +32,7 @@ fn the_page_shows_the_golden_bytes() {
     for name in [
         "hello of a servent",
         "hello of a client",
+        "hello of a named servent",
         "request",
         "query",
         "answer",
@@ -40,6 +41,7 @@ fn the_page_shows_the_golden_bytes() {
         "query whose answers go back",
         "brought",
         "handed",
+        "named brought",
         "request to find",
         "answer with entries",
         "list behind a name",
@@ -128,7 +130,8 @@ fn the_page_numbers_what_stands_inside_of_messages_as_it_is() {
         byte_of(Position::Later, &Message::Answer(Answer { sequence: 0, asked: Some(AskHash(0)), hops: 0, body }), 12)
     };
     let handed = |body| {
-        let answer = Arc::new(BroughtAnswer { id: ServentId(0), from: address("127.0.0.1:0"), hops: 0, body });
+        let answer =
+            Arc::new(BroughtAnswer { id: ServentId(0), from: address("127.0.0.1:0"), name: None, hops: 0, body });
         byte_of(Position::Later, &Message::Handed(Handed { sequence: 0, answer }), 26)
     };
     let query_via = |via, dialect, contact, place| {
@@ -141,9 +144,12 @@ fn the_page_numbers_what_stands_inside_of_messages_as_it_is() {
     let change = |change| byte_of(Position::Later, &Message::Write(Write { sequence: 0, change }), 3);
     let outcome = |outcome| byte_of(Position::Later, &Message::Written(Written { sequence: 0, outcome }), 3);
     let servent = Role::Servent { id: ServentId(0), advertised: address("127.0.0.1:0") };
+    let named_hello = Hello { name: Some(named("kitchen")), ..Hello::new(servent) };
+    let named_hello = byte_of(Position::First, &Message::Hello(named_hello), 1);
     let mut said = vec![
         ("role", hello(servent), "servent"),
         ("role", hello(Role::Client { answer_port: 0 }), "client"),
+        ("role", named_hello, "named servent"),
         ("contact", query(Dialect::Native, None, 10), "none"),
         ("contact", query(Dialect::Native, Some(mark(0, 0, 0)), 10), "contact"),
         ("ask", request(key("a")), "key"),
@@ -235,6 +241,7 @@ fn limits() -> Vec<(&'static str, String)> {
         grouped,
         KEY_BYTES_MAX,
         VALUE_BYTES_MAX,
+        NAME_BYTES_MAX,
         FRAME_BYTES_MAX,
         SERVENT_FRAME_BYTES_MAX,
         HELLO_FRAME_BYTES_MAX,

@@ -12,7 +12,7 @@ use std::sync::Arc;
 /// What a servent says that answers in the name of this one.
 fn in_the_name_of(id: u128, value: &[u8]) -> Arc<BroughtAnswer> {
     let body = BroughtBody::Whole(AnswerBody::Value(value.to_vec()));
-    Arc::new(BroughtAnswer { id: ServentId(id), from: ([192, 0, 2, 7], 9).into(), hops: 1, body })
+    Arc::new(BroughtAnswer { id: ServentId(id), from: ([192, 0, 2, 7], 9).into(), name: None, hops: 1, body })
 }
 
 /// The same to a copy that was sent.

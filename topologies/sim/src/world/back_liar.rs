@@ -106,7 +106,7 @@ impl BackLiar {
         if let Some((client, query)) = client {
             shell.face.witness.on_lie(client, query, pretence);
         }
-        let answer = Arc::new(BroughtAnswer { id, from, hops, body });
+        let answer = Arc::new(BroughtAnswer { id, from, name: None, hops, body });
         shell.say_as_stranger(at, &Message::Brought(Brought { contact, number, ttl, answer }));
     }
 }

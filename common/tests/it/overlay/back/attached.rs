@@ -118,7 +118,7 @@ fn a_client_is_dialled_once_when_it_comes_to_see_whether_it_can_be() {
         (Hello::new(Role::Client { answer_port: 0 }), false),
     ] {
         let mut mind = Mind::new();
-        let (client, out) = mind.joins(IP, hello);
+        let (client, out) = mind.joins(IP, hello.clone());
         assert_eq!(out, Vec::from_iter(is_probed.then(|| dial_probe(place(7000)))), "{hello:?}");
         let asked = [5, 6].map(|sequence| mind.hear(client, request(sequence)));
         assert!(asked.iter().flatten().all(|output| !matches!(output, Output::Dial { .. })), "{asked:?}");
@@ -199,7 +199,7 @@ fn a_client_without_a_port_has_to_understand_what_goes_back() {
     for hello in [plain, tp3] {
         let mut mind = Mind::new();
         let link = mind.stranger();
-        assert_eq!(mind.hear(link, Message::Hello(hello)), goodbye(link, Goodbye::Protocol), "{hello:?}");
+        assert_eq!(mind.hear(link, Message::Hello(hello.clone())), goodbye(link, Goodbye::Protocol), "{hello:?}");
         assert_eq!(mind.held("clients"), 0);
     }
 }

@@ -28,7 +28,7 @@ fn a_place_goes_back_as_a_value_does() {
     let out = mind.hear(asker, Message::query(came.clone()));
     let body = AnswerBody::Place { path: vec![own_address()].into(), neighbors: vec![servent_address(1)] };
     let (id, from, hops) = (ServentId(OWN_ID), own_address(), came.hops);
-    let answer = Arc::new(BroughtAnswer { id, from, hops, body: BroughtBody::Whole(body) });
+    let answer = Arc::new(BroughtAnswer { id, from, name: None, hops, body: BroughtBody::Whole(body) });
     assert_eq!(out, [send(asker, brought(&came, &answer)), send(asker, echo_of(&came, answered()))]);
 }
 
@@ -46,7 +46,7 @@ fn a_value_too_long_to_go_back_is_announced() {
             BroughtBody::Announced(length as u64)
         };
         let (id, from, hops) = (ServentId(OWN_ID), own_address(), came.hops);
-        let answer = Arc::new(BroughtAnswer { id, from, hops, body });
+        let answer = Arc::new(BroughtAnswer { id, from, name: None, hops, body });
         assert_eq!(out[0], send(asker, brought(&came, &answer)), "{length}");
         // It is an answer all the same.
         assert_eq!(out[1], send(asker, echo_of(&came, answered())), "{length}");
@@ -155,7 +155,7 @@ fn what_is_brought_over_a_link_that_its_copy_did_not_go_out_on_is_dropped_and_co
 fn a_value_announced_at_a_loopback_address_comes_from_this_host_or_goes_nowhere() {
     let announced = |at: &str| {
         let body = BroughtBody::Announced(1_000_000);
-        Arc::new(BroughtAnswer { id: ServentId(2), from: at.parse().unwrap(), hops: 2, body })
+        Arc::new(BroughtAnswer { id: ServentId(2), from: at.parse().unwrap(), name: None, hops: 2, body })
     };
     for (neighbor_at, at, goes_on) in [
         ("10.2.0.7", "10.0.0.2:9000", true),

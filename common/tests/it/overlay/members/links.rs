@@ -233,7 +233,7 @@ fn a_suspect_that_nobody_has_heard_for_long_has_failed() {
 
 /// Where a neighbor that came from elsewhere says it is.
 pub(super) fn from_elsewhere(told: &mut Told, id: u128, claimed: SocketAddr) -> LinkId {
-    told.neighbor_that_says(hello_of_members(id).at(claimed), ([10, 9, 9, 9], 4000).into())
+    told.neighbor_that_says(&hello_of_members(id).at(claimed), ([10, 9, 9, 9], 4000).into())
 }
 
 /// Whoever says it is somewhere would have others dialled, and leave again and again. Nor does it help that another says that
@@ -276,7 +276,7 @@ fn whoever_comes_from_this_host_is_dialled_on_this_host_alone() {
     let own = SocketAddr::new(own_address().ip(), 9007);
     for (claimed, is_dialled) in [(here, true), (own, true), (servent_address(7), false)] {
         let (mut told, [one]) = Told::linked();
-        let link = told.neighbor_that_says(hello_of_members(7).at(claimed), ([127, 0, 0, 1], 4000).into());
+        let link = told.neighbor_that_says(&hello_of_members(7).at(claimed), ([127, 0, 0, 1], 4000).into());
         told.quieten(&[one, link]);
         let out = told.mind.closed(link);
         let dials = out.iter().filter(|output| matches!(output, Output::Dial { address, .. } if *address == claimed));
@@ -289,7 +289,7 @@ fn nobody_is_dialled_where_no_one_servent_can_be() {
     for claimed in ["127.0.0.1:0", "224.0.0.1:9000", "255.255.255.255:9000"] {
         let (mut told, [one]) = Told::linked();
         let hello = hello_of_members(7).at(claimed.parse().unwrap());
-        let link = told.neighbor_that_says(hello, ([127, 0, 0, 1], 4000).into());
+        let link = told.neighbor_that_says(&hello, ([127, 0, 0, 1], 4000).into());
         told.quieten(&[one, link]);
         let out = told.mind.closed(link);
         assert!(!out.iter().any(|output| matches!(output, Output::Dial { .. })), "{claimed}: {out:?}");

@@ -142,7 +142,7 @@ fn whoever_asks_without_end_is_answered_at_a_pace() {
 fn whoever_does_not_take_part_is_told_nothing_and_asked_nothing() {
     let (mut told, [one]) = Told::linked();
     let plain = Hello { features: Features::OF_SERVENTS, ..hello_of_members(7) };
-    let link = told.neighbor_that_says(plain, servent_address(7));
+    let link = told.neighbor_that_says(&plain, servent_address(7));
     told.hear(one, news(&[member(9, 50, Word::Online)]));
     let said = told.pass_with(&[one, link], seconds(30));
     assert!(said.iter().all(|(to, _)| *to == one), "{said:?}");

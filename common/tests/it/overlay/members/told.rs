@@ -306,7 +306,7 @@ fn an_address_that_means_nothing_here_is_not_remembered() {
         ("10.0.0.1:9000", "[fe80::1]:9000", false),
     ] {
         let mut told = Told::new();
-        let link = told.neighbor_that_says(hello_of_members(1), from.parse().unwrap());
+        let link = told.neighbor_that_says(&hello_of_members(1), from.parse().unwrap());
         let address: SocketAddr = address.parse().unwrap();
         told.hear(link, news(&[Member { address, ..member(9, 5, Word::Online) }]));
         assert_eq!(told.page().iter().any(|member| member.address == address), is_known, "{address} from {from}");
@@ -326,7 +326,7 @@ fn a_claim_to_be_where_nobody_can_be_dialled_is_replaced_by_where_it_came_from()
     ] {
         let mut told = Told::new();
         let hello = hello_of_members(7).at(claimed.parse().unwrap());
-        told.neighbor_that_says(hello, from.parse().unwrap());
+        told.neighbor_that_says(&hello, from.parse().unwrap());
         let known: Vec<SocketAddr> = told.page().iter().map(|member| member.address).collect();
         assert!(known.contains(&expected.parse().unwrap()) && known.len() == 2, "{claimed} from {from}: {known:?}");
     }
@@ -378,7 +378,7 @@ fn whoever_only_says_to_be_where_a_neighbor_is_counts_once_that_has_gone_and_is_
     told.mind.closed(one);
     assert_eq!(told.who_is_at(1), Some((identity(66), Word::Online)));
     for id in [1, 5] {
-        let one = told.neighbor_that_says(hello_of_members(id).at(servent_address(1)), servent_address(1));
+        let one = told.neighbor_that_says(&hello_of_members(id).at(servent_address(1)), servent_address(1));
         told.quieten(&[one, other, liar]);
         assert_eq!(told.who_is_at(1), Some((identity(id), Word::Online)));
     }

@@ -55,6 +55,7 @@ impl Lengths {
         let brought = Arc::new(BroughtAnswer {
             id: ServentId(u128::MAX / 7),
             from: client.socket,
+            name: None,
             hops: answer.hops,
             body: BroughtBody::of(answer.body.clone()),
         });

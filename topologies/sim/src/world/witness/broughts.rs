@@ -252,7 +252,7 @@ mod tests {
 
     fn brought(by: usize, ttl: u8) -> Brought {
         let (id, body) = (cast::servent_id(by, 1), BroughtBody::Whole(AnswerBody::Value(Vec::new())));
-        let answer = Arc::new(BroughtAnswer { id, from: cast::servent_address(by), hops: 2, body });
+        let answer = Arc::new(BroughtAnswer { id, from: cast::servent_address(by), name: None, hops: 2, body });
         Brought { contact: MARK.name, number: MARK.number, ttl, answer }
     }
 

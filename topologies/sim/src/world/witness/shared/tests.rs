@@ -260,7 +260,7 @@ fn an_answer_that_goes_back_is_judged_where_it_begins_and_not_where_it_is_forged
         }
         let body = BroughtBody::Whole(entries(&[0], 0));
         let from = cast::servent_address(by);
-        let answer = BroughtAnswer { id: cast::servent_id(by, 1), from, hops: 1, body };
+        let answer = BroughtAnswer { id: cast::servent_id(by, 1), from, name: None, hops: 1, body };
         witness.on_contents_brought(ASKED, (TELLER, 1), name, &answer);
         witness.on_contents_brought(ASKED, (TELLER, 1), (ContactName(9), 3), &answer);
         witness
