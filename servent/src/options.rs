@@ -15,7 +15,8 @@ use clap::{ArgAction, Args, CommandFactory, Parser};
 use common::address::{Address, Host, ServentError, parse_servent};
 use common::dialect::{Bringing, Dialect, Dialects, Manners};
 use common::limits::{NEIGHBORS_MAX, TTL_DEFAULT, TTL_MAX};
-use common::text::Escaped;
+use common::servent_name::ServentName;
+use common::text::{Escaped, misleads};
 use ipnet::IpNet;
 
 use crate::same_file::{is_beneath, is_same_file};
@@ -23,12 +24,13 @@ use crate::share::NAMES_IN_CACHE;
 use crate::{events_file, members_file};
 
 /// What a servent is told is nothing to whoever only prints a database.
-const NOT_BESIDE_EXPORT: [&str; 19] = [
+const NOT_BESIDE_EXPORT: [&str; 20] = [
     "listen",
     "data",
     "neighbors",
     "ttl",
     "advertise",
+    "name",
     "forward_once",
     "tp3",
     "tp3_answers",
@@ -80,6 +82,10 @@ pub struct Options {
     /// The address others are told, where it is not the one listened on
     #[arg(long, value_name = "HOST:PORT", value_parser = parse_advertise)]
     pub advertise: Option<Address>,
+
+    /// What it is called, beside its address, in what others show and log: up to 64 bytes of any text. Nobody vouches for it
+    #[arg(long, value_name = "NAME", value_parser = parse_name)]
+    pub name: Option<ServentName>,
 
     /// Pass a query on once only, even when a later copy may go further
     #[arg(long)]
@@ -366,6 +372,15 @@ fn parse_ttl(text: &str) -> Result<u8, String> {
     ttl.ok_or_else(|| format!("a number from 0 to {TTL_MAX}"))
 }
 
+/// What others would have to be shown escaped is a mistake of whoever types it.
+fn parse_name(text: &str) -> Result<ServentName, String> {
+    let name = ServentName::try_from(text).map_err(|error| error.to_string())?;
+    let odd = text.chars().find(|letter| misleads(*letter));
+    odd.map_or(Ok(name), |odd| {
+        Err(format!("the name has a character that no terminal shows, {}", odd.escape_default()))
+    })
+}
+
 /// It stays as it is written: that is how the log calls it.
 fn parse_neighbor(text: &str) -> Result<String, ServentError> {
     parse_servent(text).map(|_| text.to_owned())
@@ -392,6 +407,7 @@ fn is_of_one_host(ip: IpAddr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use common::limits::NAME_BYTES_MAX;
 
     #[test]
     fn every_option_is_in_the_readme() {
@@ -439,6 +455,10 @@ mod tests {
             ("servent [::1]:0 - localhost:9001 127.0.0.1:9002 --ttl 0", true),
             ("servent 9000 - --ttl 15 --forward-once -v", true),
             ("servent 9000 - --advertise 10.0.0.1:9000", true),
+            ("servent 9000 - --name kitchen", true),
+            ("servent 9000 - --name Küche--é", true),
+            ("servent 9000 - --name", false),
+            ("servent 9000 - --name kitchen --name cellar", false),
             ("servent 9000 - --events north.jsonl", true),
             ("servent 9000 - --events", false),
             ("servent 9000 - --members north.peers", true),
@@ -484,6 +504,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_said_is_refused_in_words() {
+        let long_name = format!("servent 9000 - --name {}", "n".repeat(NAME_BYTES_MAX + 1));
         for (line, said) in [
             ("servent 70000 -", "`70000` is no port from 0 to 65535; the forms are PORT"),
             ("servent -1 -", "`-1` is no port from"),
@@ -494,6 +515,10 @@ mod tests {
             ("servent 9000 - --ttl 16", "a number from 0 to 15"),
             ("servent 9000 - --ttl -1", "a number from 0 to 15"),
             ("servent 9000 - --ttl many", "a number from 0 to 15"),
+            ("servent 9000 - --name ", "the name is empty"),
+            (&long_name, "the name has 65 bytes; 64 is the most"),
+            ("servent 9000 - --name a\x1b[2J", "the name has a character that no terminal shows, \\u{1b}"),
+            ("servent 9000 - --name a\u{202e}b", "the name has a character that no terminal shows, \\u{202e}"),
             ("servent 9000 - --advertise [::]:9000", "cannot be told to others: it is no one host's"),
             ("servent 9000 - --advertise [::ffff:0.0.0.0]:9000", "cannot be told to others: it is no one host's"),
             ("servent 9000 - --advertise 224.0.0.1:9000", "cannot be told to others: it is no one host's"),

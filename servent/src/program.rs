@@ -101,6 +101,9 @@ fn print_check(
     let mut page = String::new();
     writeln!(page, "listen     {listen}")?;
     writeln!(page, "advertise  {advertised}")?;
+    if let Some(name) = &options.name {
+        writeln!(page, "name       {name}")?;
+    }
     writeln!(
         page,
         "data       {}: {} ({} repeated), {} held",

@@ -49,7 +49,7 @@ pub(crate) fn start(options: &Options, signals: Signals) -> anyhow::Result<(Serv
     let config = Config {
         advertised,
         servent_id: ServentId(u128::from_ne_bytes(random_bytes()?)),
-        name: None,
+        name: options.name.clone(),
         secret: Secret::new(random_bytes()?),
         ttl: options.ttl,
         forward_once: options.forward_once,
@@ -66,6 +66,9 @@ pub(crate) fn start(options: &Options, signals: Signals) -> anyhow::Result<(Serv
         is_read_only: kept.as_ref().is_some_and(|kept| kept.is_read_only),
         published_only: options.published_only,
     };
+    if let Some(name) = &options.name {
+        log::info!(target: LOG, "called {name}, at {advertised}");
+    }
     let events = options.events.as_ref();
     let events = events.map(|path| EventsFile::open(path, advertised, config.servent_id)).transpose()?;
     if options.answer_networks().is_some() {

@@ -193,6 +193,7 @@ impl Declared {
             neighbors,
             ttl,
             advertise: _,
+            name,
             forward_once,
             tp3,
             tp3_answers,
@@ -220,6 +221,8 @@ impl Declared {
         if let Some(advertise) = self.advertise {
             words.extend(["--advertise".to_owned(), advertise.to_string()]);
         }
+        // In one word, since it may begin with a dash.
+        words.extend(name.iter().map(|name| format!("--name={}", name.as_str())));
         if *forward_once {
             words.push("--forward-once".to_owned());
         }
@@ -353,6 +356,17 @@ mod tests {
         assert_eq!(arguments[3], "[fe80::7%1]:9004 - 127.0.0.1:9001 --ttl 3");
         let moved = topology.moved_to(Ipv4Addr::new(127, 4, 5, 6));
         assert_eq!(moved.servents[1].arguments().join(" "), "127.4.5.6:9002 - 127.4.5.6:9003 --ttl 3");
+    }
+
+    #[test]
+    fn a_servent_is_told_the_name_it_is_declared_with() {
+        let topology = parse("9001 - --name 'the kitchen'\n9002 - 9001 --name=-x\n9003 - 9001\n").unwrap();
+        let told = topology.servents.iter().map(|declared| declared.arguments().pop().unwrap());
+        assert_eq!(told.collect::<Vec<_>>(), ["--name=the kitchen", "--name=-x", "3"]);
+        let again = Options::of(topology.servents[1].arguments()).unwrap();
+        assert_eq!(again.name.unwrap().as_str(), "-x");
+        let error = format!("{:#}", parse("9001 -\n9002 - --name=\n").unwrap_err());
+        assert!(error.contains("line 2: invalid value '' for '--name <NAME>': the name is empty"), "{error}");
     }
 
     #[test]

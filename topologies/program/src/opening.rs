@@ -25,7 +25,8 @@ pub fn overview(topology: &Topology, logs: Option<&Logs>) -> String {
         for (place, declared) in topology.servents.iter().enumerate() {
             let neighbors: Vec<String> = declared.neighbors.iter().map(|other| addresses[*other].to_string()).collect();
             let (address, data, neighbors) = (addresses[place], &declared.options.data, neighbors.join(" "));
-            let _ = writeln!(text, "  {address}  {data}  linked with {neighbors}");
+            let name = declared.options.name.as_ref().map_or(String::new(), |name| format!(" ({name})"));
+            let _ = writeln!(text, "  {address}{name}  {data}  linked with {neighbors}");
         }
     }
     text.extend(horizon(topology).map(|horizon| format!("  {horizon}\n")));
