@@ -13,6 +13,7 @@ use base64::prelude::BASE64_STANDARD;
 use common::counted::counted;
 use common::fetch::FetchProgress;
 use common::query::{AnswerBody, Ask, Path, Via};
+use common::servent_name::ServentName;
 use common::session::{EndReason, Ending};
 use common::text::{Escaped, misleads};
 use serde::Serialize;
@@ -113,6 +114,8 @@ struct JsonAnswer<'a> {
     pair: JsonKeyAndValue<'a>,
     from: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     path: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     neighbors: Option<&'a [SocketAddr]>,
@@ -159,12 +162,14 @@ impl<Out: Write, Side: Write> Renderer<Out, Side> {
             // Who has the same is known once all have answered.
             Event::Answer { from, body: AnswerBody::Entries(answer), .. } => self.found.add(*from, answer),
             Event::Late { from, body: AnswerBody::Entries(answer), .. } => self.show_found_late(ask, *from, answer)?,
-            Event::Answer { from, name: _, hops, via, body, elapsed } if self.json => {
-                self.json_line(&JsonLine::Answer(json_answer(ask, *from, *hops, *via, body, *elapsed)))?;
+            Event::Answer { from, name, hops, via, body, elapsed } if self.json => {
+                let line = json_answer(ask, (*from, name.as_ref()), *hops, *via, body, *elapsed);
+                self.json_line(&JsonLine::Answer(line))?;
             }
             Event::Answer { from, body, .. } => self.answer_line(*from, body)?,
-            Event::Late { from, name: _, hops, body, elapsed } if self.json => {
-                self.json_line(&JsonLine::Late(json_answer(ask, *from, Some(*hops), Via::Back, body, *elapsed)))?;
+            Event::Late { from, name, hops, body, elapsed } if self.json => {
+                let line = json_answer(ask, (*from, name.as_ref()), Some(*hops), Via::Back, body, *elapsed);
+                self.json_line(&JsonLine::Late(line))?;
             }
             Event::Late { from, body, .. } => {
                 // One that nobody remembers the question to is an answer to some question all the same.
@@ -466,16 +471,17 @@ impl serde_json::ser::Formatter for SafeJson {
 
 fn json_answer<'a>(
     ask: Option<&'a Ask>,
-    from: SocketAddr,
+    (from, name): (SocketAddr, Option<&'a ServentName>),
     hops: Option<u8>,
     via: Via,
     body: &'a AnswerBody,
     elapsed: Duration,
 ) -> JsonAnswer<'a> {
     let (from, via, ms) = (from.to_string(), via.word(), milliseconds(elapsed));
+    let name = name.map(ServentName::as_str);
     let value = if let AnswerBody::Value(value) = body { Some(&**value) } else { None };
     let pair = JsonKeyAndValue::of(ask.and_then(asked_for), value);
-    let mut line = JsonAnswer { pair, from, hops, via, ms, ..JsonAnswer::default() };
+    let mut line = JsonAnswer { pair, from, name, hops, via, ms, ..JsonAnswer::default() };
     match body {
         AnswerBody::Value(_) => line.command = "?",
         AnswerBody::Place { path, neighbors } => {
@@ -639,9 +645,10 @@ mod tests {
     #[test]
     fn json_is_safe_to_look_at_and_says_the_same() {
         let value = "plain \"quoted\" \u{9b}2J \u{202e}live\u{202c} \u{7f}\u{feff}\u{e0041} caf\u{e9}\n";
+        let name = "kit\u{9b}\u{202e}chen\n";
         let event = Event::Answer {
             from: "127.0.0.1:9000".parse().unwrap(),
-            name: None,
+            name: ServentName::try_from(name).ok(),
             hops: Some(1),
             via: Via::Back,
             body: AnswerBody::Value(value.as_bytes().to_vec()),
@@ -667,7 +674,7 @@ mod tests {
         let line = String::from_utf8(renderer.out).unwrap();
         assert!(!line.trim_end_matches('\n').chars().any(misleads), "{line}");
         let read: serde_json::Value = serde_json::from_str(&line).unwrap();
-        assert_eq!(read["value"], value);
+        assert_eq!((&read["value"], &read["name"]), (&value.into(), &name.into()));
         assert_eq!((&read["ms"], &read["via"]), (&1.5.into(), &"back".into()));
     }
 
