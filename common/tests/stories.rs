@@ -20,10 +20,14 @@ use common::content::search::{Entries, FileName, List, ListPart, Words};
 use common::content::transfer::{Block, BlocksWanted, HashPart, HashesWanted, Open, Opened, Refused};
 use common::counted::counted;
 use common::dialect::Dialect;
+use common::features::Features;
 use common::key::Key;
 use common::member::{Greet, Greeted, Peers, PeersKind, PeersWanted};
 use common::message::{Brought, Handed, Hello, Message, Request, Role, ServentId};
-use common::query::{self, AnswerBody, Ask, BroughtAnswer, BroughtBody, Query, QueryId, Tally, Via};
+use common::query::{
+    self, AnswerBody, Ask, BroughtAnswer, BroughtBody, ContactMark, ContactName, Query, QueryId, Tally, Via,
+};
+use common::servent_name::ServentName;
 use common::session::{EndReason, Ending, FilesListed, GreetingEnded, MembersListed, Report, WatchEnd, WriteEnded};
 use common::text::Escaped;
 use common::write::{Change, Changed, Watch, Write, Written};
@@ -218,6 +222,10 @@ impl Story {
         let mut words = words.iter();
         while let Some(word) = words.next() {
             match *word {
+                "--name" => {
+                    let name = value_of(words.next().expect("a name"));
+                    plan.says_name = Some(ServentName::try_from(name.as_str()).expect("a name"));
+                }
                 "--ttl" => plan.ttl = words.next().unwrap().parse().unwrap(),
                 "--forward-once" => plan.forward_once = true,
                 "--members" => plan.members = true,
@@ -340,6 +348,11 @@ impl Story {
                 id: ServentId(stranger.0 as u128),
                 advertised: self.world.address(stranger),
             })),
+            ["hello", "old", "servent"] => {
+                let role =
+                    Role::Servent { id: ServentId(stranger.0 as u128), advertised: self.world.address(stranger) };
+                Message::Hello(Hello { features: Features::BACK, ..Hello::new(role) })
+            }
             ["hello", "client"] => {
                 Message::Hello(Hello::new(Role::Client { answer_port: self.world.address(stranger).port() }))
             }
@@ -367,6 +380,16 @@ impl Story {
                 sequence: number(sequence),
                 client: AnswerAddress { socket: self.world.address(self.node(client)), dialect: Dialect::Native },
                 contact: None,
+                ttl: number(ttl),
+                hops: number(hops),
+                ask: self.ask_of(ask),
+                path: query::Path::default(),
+            }),
+            ["query", sequence, "back", "for", client, "ttl", ttl, "hops", hops, ask @ ..] => Message::query(Query {
+                via: Via::Back,
+                sequence: number(sequence),
+                client: AnswerAddress { socket: self.world.address(self.node(client)), dialect: Dialect::Native },
+                contact: Some(ContactMark { name: ContactName(7), number: 0, open_from: 0 }),
                 ttl: number(ttl),
                 hops: number(hops),
                 ask: self.ask_of(ask),
@@ -467,6 +490,12 @@ impl Story {
         self.world.at_address(address).map_or(address.to_string(), |node| self.name(node))
     }
 
+    /// Who it is, and what it says it is called.
+    fn called(&self, address: SocketAddr, name: Option<&ServentName>) -> String {
+        let called = name.map_or(String::new(), |name| format!(" ({name})"));
+        format!("{}{called}", self.name_at(address))
+    }
+
     fn names_at(&self, addresses: &[SocketAddr]) -> String {
         if addresses.is_empty() {
             return "none".to_owned();
@@ -491,7 +520,7 @@ impl Story {
     }
 
     fn brought(&mut self, answer: &BroughtAnswer) -> String {
-        let from = self.names_at(&[answer.from]);
+        let from = self.called(answer.from, answer.name.as_ref());
         match &answer.body {
             BroughtBody::Whole(body) => format!("from {from}, {}", self.body(body)),
             BroughtBody::Announced(bytes_count) => format!("from {from}, {bytes_count} bytes announced"),
@@ -501,7 +530,12 @@ impl Story {
     fn said(&mut self, message: &Message) -> String {
         match message {
             Message::Hello(hello) => match hello.role {
-                Role::Servent { .. } => "hello as a servent".to_owned(),
+                Role::Servent { .. } => {
+                    format!(
+                        "hello as a servent{}",
+                        hello.name.as_ref().map_or(String::new(), |name| format!(", {name}"))
+                    )
+                }
                 Role::Nameless => unreachable!("everybody here says who they are"),
                 Role::Client { .. } => "hello as a client".to_owned(),
             },
@@ -594,14 +628,14 @@ impl Story {
             Report::Ready => "is ready".to_owned(),
             Report::Refused { reason } => format!("is refused: {reason}"),
             Report::ContactLost { reason } => format!("loses its contact: {reason}"),
-            Report::Answer { from, hops, via, body, .. } => {
+            Report::Answer { from, name, hops, via, body, .. } => {
                 let hops = counted(u64::from(hops.unwrap()), "hop");
                 let back = if *via == Via::Back { ", brought back" } else { "" };
-                format!("hears {} from {}, {hops} away{back}", self.body(body), self.name_at(*from))
+                format!("hears {} from {}, {hops} away{back}", self.body(body), self.called(*from, name.as_ref()))
             }
-            Report::Late { from, hops, body, .. } => {
+            Report::Late { from, name, hops, body, .. } => {
                 let hops = counted(u64::from(*hops), "hop");
-                format!("hears {} late from {}, {hops} away", self.body(body), self.name_at(*from))
+                format!("hears {} late from {}, {hops} away", self.body(body), self.called(*from, name.as_ref()))
             }
             Report::Unfetched { from, bytes_count, reason, .. } => {
                 format!("cannot fetch {bytes_count} bytes from {}: {reason}", self.name_at(*from))

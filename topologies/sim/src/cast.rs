@@ -13,6 +13,7 @@ use common::message::ServentId;
 use common::overlay::Config;
 use common::query::Ask;
 use common::random::Secret;
+use common::servent_name::ServentName;
 use common::store::Store;
 
 use super::contents::{DrawnContent, DrawnHolder};
@@ -42,6 +43,7 @@ const NATS: u64 = 0x776f_726c_6407_0000;
 const GREETERS: u64 = 0x776f_726c_6408_0000;
 const FETCHERS: u64 = 0x776f_726c_6409_0000;
 const WRITERS: u64 = 0x6361_7374_0b57_0000;
+const CALLED: u64 = 0x6361_7374_0ca1_0000;
 
 /// Of a hundred links that may be listed by both ends, how many are.
 const BOTH_LIST_PERCENT: u64 = 20;
@@ -134,6 +136,21 @@ pub fn servent_id(servent: usize, life: u32) -> ServentId {
     ServentId(u128::from(scattered) << 64 | u128::from(low))
 }
 
+/// What a servent says it is called, in all its lives: some say nothing, some what others say too, and it may be as long as a
+/// name can be, or what a terminal obeys.
+pub(crate) fn called(seed: u64, servent: usize) -> Option<String> {
+    let mut random = Random::of(seed ^ CALLED, servent as u64);
+    match random.below(8) {
+        0 | 1 => None,
+        2 => Some("one of many".to_owned()),
+        3 => Some("\u{e9}".repeat(32)),
+        4 => Some(format!("{servent}\u{1b}[2J\n\u{202e}\0")),
+        // That of another, perhaps.
+        5 => Some(format!("servent {}", random.below(8))),
+        _ => Some(format!("servent {servent}")),
+    }
+}
+
 /// Which of two neighbors lists the other in any case.
 fn lister(random: &mut Random, a: u32, b: u32) -> u32 {
     if random.chance(50) { a.min(b) } else { a.max(b) }
@@ -163,6 +180,7 @@ pub(crate) fn config(scene: &Scene, servent: usize, life: u32) -> Config {
         neighbors: listed.map(neighbor).collect(),
         // As `--tp3-answers` names the network the clients are in.
         answer_networks: format!("{CLIENTS}.0.0.0/8").parse().into_iter().collect(),
+        name: called(plan.seed, servent).and_then(|name| ServentName::try_from(name.as_str()).ok()),
         ..config_alone(scene, servent, life)
     }
 }
@@ -380,6 +398,20 @@ mod tests {
             assert_eq!(links.len(), 2);
             assert_eq!(Graph::from_links(3, &links), scene.graph);
         }
+    }
+
+    #[test]
+    fn names_are_of_every_kind_and_each_can_be_said() {
+        let names: Vec<Option<String>> = (0..400).map(|servent| called(7, servent)).collect();
+        let count = |is_so: fn(&str) -> bool| names.iter().flatten().filter(|name| is_so(name)).count();
+        assert!(names.iter().flatten().all(|name| ServentName::try_from(name.as_str()).is_ok()));
+        assert!((50..150).contains(&names.iter().filter(|name| name.is_none()).count()));
+        for kind in
+            [count(|name| name.len() == 64), count(|name| name.contains('\u{1b}')), count(|name| name == "one of many")]
+        {
+            assert!((20..90).contains(&kind), "{kind}");
+        }
+        assert!((0..400).any(|servent| called(7, servent) != called(8, servent)));
     }
 
     #[test]

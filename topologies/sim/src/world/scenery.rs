@@ -12,7 +12,8 @@ use common::fetch;
 use common::link::{LinkId, SendError};
 use common::message::Message;
 use common::overlay::{self, Overlay};
-use common::query::{AnswerBody, Ask, QueryId, Via};
+use common::query::{AnswerBody, Ask, Path, QueryId, Via};
+use common::servent_name::ServentName;
 use common::session::{ListingEnd, Report, Session};
 use common::wire::Accepts;
 
@@ -154,11 +155,15 @@ impl<'s> SceneFace<'s> {
         query: usize,
         sequence: u64,
         (from, hops, via): (SocketAddr, Option<u8>, Via),
+        name: Option<&ServentName>,
         body: &AnswerBody,
     ) {
         let now = network.clock.now();
         self.witness.on_told_of(now, query, sequence);
         let from = network.at_address(from).filter(|from| *from < self.scene.graph.servents());
+        if let Some(from) = from {
+            self.witness.on_called(now, query, (from, tells_who(hops, body)), name.map(ServentName::as_str));
+        }
         let place = ToldPlace::of(body, |address| network.at_address(address));
         self.witness.on_answer(now, query, (from, hops, via), body, place.as_ref());
     }
@@ -292,12 +297,20 @@ impl<'s> SceneFace<'s> {
     }
 }
 
+/// Whether an answer came in a dialect in which servents say who they are: in others it does not say how far it came, or tells of
+/// its way in words.
+fn tells_who(hops: Option<u8>, body: &AnswerBody) -> bool {
+    hops.is_some() && !matches!(body, AnswerBody::Place { path: Path::Text(_), .. })
+}
+
 /// A client at a node that asks of contents is told who answers, and how that ends.
 fn hear_of_content(witness: &mut Witness<'_>, network: &SceneNetwork, node: usize, report: &Report) {
     let client = network.address(node);
     match report {
-        Report::Answer { sequence, from, .. } => {
+        Report::Answer { sequence, from, name, hops, body, .. } => {
             if let Some(from) = network.at_address(*from) {
+                let name = name.as_ref().map(ServentName::as_str);
+                witness.on_called_elsewhere(network.clock.now(), (from, tells_who(*hops, body)), name);
                 witness.on_content_answer(QueryId { sequence: *sequence, client }, from);
             }
         }
@@ -428,12 +441,12 @@ impl Face for SceneFace<'_> {
         match report {
             Report::Ready => return self.witness.seen.queries.on_ready(query).then_some(SceneEvent::Ask { query }),
             Report::Refused { .. } => self.witness.seen.queries.on_refused(query),
-            Report::Answer { sequence, from, hops, via, body, .. } => {
-                self.tell_of_answer(network, query, sequence, (from, hops, via), &body);
+            Report::Answer { sequence, from, name, hops, via, body, .. } => {
+                self.tell_of_answer(network, query, sequence, (from, hops, via), name.as_ref(), &body);
             }
-            Report::Late { sequence, from, hops, body, .. } => {
+            Report::Late { sequence, from, name, hops, body, .. } => {
                 self.witness.on_late(now, query);
-                self.tell_of_answer(network, query, sequence, (from, Some(hops), Via::Back), &body);
+                self.tell_of_answer(network, query, sequence, (from, Some(hops), Via::Back), name.as_ref(), &body);
             }
             Report::Ended { sequence, ending } => {
                 self.witness.on_told_of(now, query, sequence);

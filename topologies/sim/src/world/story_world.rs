@@ -25,6 +25,7 @@ use common::message::{Message, ServentId};
 use common::overlay::{self, Config, Overlay};
 use common::query::{Ask, QueryId};
 use common::random::Secret;
+use common::servent_name::ServentName;
 use common::session::{self, Question, Report, Session};
 use common::store::Store;
 use common::time::Time;
@@ -58,6 +59,8 @@ pub struct NodeId(pub usize);
 pub struct ServentPlan {
     /// What it is called.
     pub name: String,
+    /// What it says it is called, beside that.
+    pub says_name: Option<ServentName>,
     /// Its data, as the text of a store.
     pub data: String,
     /// The TTL it starts queries with.
@@ -80,6 +83,7 @@ impl ServentPlan {
         let neighbors = Vec::new();
         ServentPlan {
             name,
+            says_name: None,
             data,
             ttl: TTL_DEFAULT,
             forward_once: false,
@@ -499,6 +503,7 @@ impl StoryWorld {
         let config = Config {
             advertised,
             servent_id: ServentId((node as u128 + 1) << 32 | u128::from(person.starts)),
+            name: plan.says_name.clone(),
             ttl: plan.ttl,
             forward_once: plan.forward_once,
             members: plan.members,

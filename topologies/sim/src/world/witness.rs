@@ -7,6 +7,7 @@
 //! - `queries`: a client is told of nothing but what it asked.
 //! - `flood`: the same copy crosses a link once, and none goes further than it may.
 //! - `answers`: nobody answers twice, and every answer that is told is true.
+//! - `called`: whoever answers is told by its own name.
 //! - `broughts`: an answer that goes back goes the way of the echoes, ahead of them.
 //! - `lies`: a forged answer is told once under each name, and none that nobody brought.
 //! - `endings`: every session ends in time, what its ending claims is so, and nobody is missed for no reason.
@@ -24,6 +25,7 @@
 
 mod answers;
 mod broughts;
+mod called;
 mod endings;
 mod fetches;
 mod flood;
@@ -599,6 +601,22 @@ impl<'s> Witness<'s> {
         let answer = ToldAnswer { from, hops, via, body, place };
         let wrong = self.seen.answers.on_told(query, &asked.demand(self.seen.scene), &answer, doubt);
         self.broke_all(now, wrong.into_iter().map(|what| format!("the answer of s{from} to {name} {what}")));
+    }
+
+    /// A client reports what the servent is called that gave an answer, and whether it came in a dialect in which servents say who they
+    /// are.
+    pub(super) fn on_called(&mut self, now: Nanos, query: usize, (from, tells_who): (usize, bool), told: Option<&str>) {
+        let (is_stood_for, _) = self.seen.lies.in_the_name_of(query, from);
+        let wrong = called::wrong(self.seen.scene.plan.seed, from, tells_who, told).filter(|_| !is_stood_for);
+        self.broke_all(now, wrong);
+    }
+
+    /// The same of what somebody else asked. Where anybody lies nothing is claimed of that.
+    pub(super) fn on_called_elsewhere(&mut self, now: Nanos, (from, tells_who): (usize, bool), told: Option<&str>) {
+        let scene = self.seen.scene;
+        let is_foul = |fault: &Fault| matches!(fault.kind, FaultKind::Hostile | FaultKind::Forger);
+        let wrong = called::wrong(scene.plan.seed, from, tells_who, told);
+        self.broke_all(now, wrong.filter(|_| !scene.faults.iter().any(is_foul)));
     }
 
     /// A client reports that a value was announced, and where it cannot be had.
