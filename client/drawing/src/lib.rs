@@ -8,9 +8,15 @@
 #![warn(clippy::indexing_slicing)]
 
 mod discovery;
+mod dot;
 mod figures;
+mod mermaid;
 mod overlay;
+mod svg;
 
 pub use discovery::Discovery;
+pub use dot::dot;
 pub use figures::{Degrees, OverlayFigures};
+pub use mermaid::mermaid;
 pub use overlay::{DrawnLink, DrawnOverlay, DrawnServent, HEARD_OF_MAX, HEARD_OF_PER_SERVENT_MAX, LinkWitness, Since};
+pub use svg::{SinceWords, svg, svg_compared};
