@@ -18,14 +18,14 @@ const CLASSES: [(&str, &str); 5] = [
 ];
 
 /// The strokes of links, each where it occurs.
-const STROKES: [(LinkStroke, &str); 3] = [
-    (LinkStroke::Doubtful, "stroke:#bc4c00"),
-    (LinkStroke::New, "stroke:#1a7f37,stroke-width:3px"),
-    (LinkStroke::Gone, "stroke:#cf222e,stroke-dasharray:10 3 2 3"),
+const STROKES: [(MermaidStroke, &str); 3] = [
+    (MermaidStroke::Doubtful, "stroke:#bc4c00"),
+    (MermaidStroke::New, "stroke:#1a7f37,stroke-width:3px"),
+    (MermaidStroke::Gone, "stroke:#cf222e,stroke-dasharray:10 3 2 3"),
 ];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum LinkStroke {
+enum MermaidStroke {
     Plain,
     Doubtful,
     New,
@@ -73,12 +73,12 @@ pub fn mermaid(overlay: &DrawnOverlay) -> String {
     text
 }
 
-fn stroke(link: &DrawnLink) -> LinkStroke {
+fn stroke(link: &DrawnLink) -> MermaidStroke {
     match (link.since, link.is_doubtful) {
-        (Since::Same, false) => LinkStroke::Plain,
-        (Since::Same, true) => LinkStroke::Doubtful,
-        (Since::New, _) => LinkStroke::New,
-        (Since::Gone, _) => LinkStroke::Gone,
+        (Since::Same, false) => MermaidStroke::Plain,
+        (Since::Same, true) => MermaidStroke::Doubtful,
+        (Since::New, _) => MermaidStroke::New,
+        (Since::Gone, _) => MermaidStroke::Gone,
     }
 }
 

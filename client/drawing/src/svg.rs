@@ -24,8 +24,8 @@ use crate::figures::OverlayFigures;
 use crate::overlay::{DrawnLink, DrawnOverlay, DrawnServent, Since};
 use labels::{ADVANCE, BoxLabel, LINE};
 use layout::GAP;
-use legend::{LegendEntry, LegendSample};
-use overlaps::Taken;
+use legend::{ExplainedLook, LookSample};
+use overlaps::TakenRoom;
 use plane::{Extent, Spot, bounds, real};
 use trees::LinkLead;
 use xml::{columns, cut, shown, xml};
@@ -146,7 +146,7 @@ fn box_look(servent: &DrawnServent, is_contact: bool) -> &'static str {
 }
 
 fn write_links(overlay: &DrawnOverlay, (spots, leads): (&[Spot], &[LinkLead]), extents: &[Extent], out: &mut String) {
-    let mut taken = Taken::new(extents, 0.0);
+    let mut taken = TakenRoom::new(extents, 0.0);
     spots.iter().zip(extents).for_each(|(spot, extent)| taken.take(*spot, *extent));
     let mut marks = String::new();
     let faint = if overlay.links().len() >= MANY_LINKS { r#" class="many""# } else { "" };
@@ -258,11 +258,11 @@ fn whole(servent: &DrawnServent, words: SinceWords<'_>) -> String {
 }
 
 /// Exactly what occurs in the picture.
-fn entries(overlay: &DrawnOverlay, words: SinceWords<'_>) -> Vec<LegendEntry> {
-    let mut entries: Vec<LegendEntry> = Vec::new();
-    let mut say = |occurs: bool, sample: LegendSample, words: &str| {
+fn entries(overlay: &DrawnOverlay, words: SinceWords<'_>) -> Vec<ExplainedLook> {
+    let mut entries: Vec<ExplainedLook> = Vec::new();
+    let mut say = |occurs: bool, sample: LookSample, words: &str| {
         if occurs {
-            entries.push(LegendEntry { sample, words: words.to_owned() });
+            entries.push(ExplainedLook { sample, words: words.to_owned() });
         }
     };
     let servent = |which: &dyn Fn(usize, &DrawnServent) -> bool| {
@@ -272,29 +272,29 @@ fn entries(overlay: &DrawnOverlay, words: SinceWords<'_>) -> Vec<LegendEntry> {
     let looks = |classes: &'static str| servent(&|place, it| box_look(it, place == overlay.contact_place()) == classes);
     let is_silent = |it: &DrawnServent| it.since != Since::Gone && !it.has_answered;
 
-    say(overlay.contact().is_some(), LegendSample::Box("servent contact", false), "where the query began");
-    say(looks("servent"), LegendSample::Box("servent", false), "answered");
-    say(servent(&|_, it| is_silent(it)), LegendSample::Box("servent silent", false), "did not answer");
-    let horizon = LegendSample::Box("servent", true);
+    say(overlay.contact().is_some(), LookSample::Box("servent contact", false), "where the query began");
+    say(looks("servent"), LookSample::Box("servent", false), "answered");
+    say(servent(&|_, it| is_silent(it)), LookSample::Box("servent silent", false), "did not answer");
+    let horizon = LookSample::Box("servent", true);
     say(servent(&|place, _| overlay.is_at_horizon(place)), horizon, "has neighbors that did not answer");
     let more = "and so many more that are not drawn";
-    say(servent(&|_, it| it.left_out > 0), LegendSample::Text("+n"), more);
+    say(servent(&|_, it| it.left_out > 0), LookSample::Text("+n"), more);
     for (since, classes, said) in [(Since::New, "servent new", words.new), (Since::Gone, "servent gone", words.gone)] {
         let said = format!("servent: {said}");
-        say(servent(&|_, it| it.since == since), LegendSample::Box(classes, false), &said);
+        say(servent(&|_, it| it.since == since), LookSample::Box(classes, false), &said);
     }
 
     let is_told = |it: &DrawnLink| it.since != Since::Gone && !it.is_doubtful;
     let takes_turns = [true, false].map(|flood| link(&|it| is_told(it) && it.witness.flood == flood)) == [true, true];
     for (class, said) in [("link", "the query came over it first"), ("unused", "the query came elsewhere first")] {
         let said = if takes_turns { said } else { "link" };
-        say(link(&|it| look(it).0 == class), LegendSample::Stroke(class, ""), said);
+        say(link(&|it| look(it).0 == class), LookSample::Stroke(class, ""), said);
     }
     let is_doubtful = |it: &DrawnLink| it.since != Since::Gone && it.is_doubtful;
-    say(link(&is_doubtful), LegendSample::Stroke("doubtful", "?"), "one end does not know of it");
+    say(link(&is_doubtful), LookSample::Stroke("doubtful", "?"), "one end does not know of it");
     for (since, class, mark, said) in [(Since::New, "new", "+", words.new), (Since::Gone, "gone", "−", words.gone)] {
         let said = format!("link: {said}");
-        say(link(&|it| it.since == since), LegendSample::Stroke(class, mark), &said);
+        say(link(&|it| it.since == since), LookSample::Stroke(class, mark), &said);
     }
     entries
 }

@@ -459,6 +459,7 @@ fn every_slow_test_that_is_kept_from_mutants_is_there() {
 /// Where a package is.
 fn home_of(package: &str) -> &str {
     match package {
+        "drawing" => "client/drawing",
         "oracle" => "topologies/oracle",
         "sim" => "topologies/sim",
         "topology" => "topologies/program",

@@ -17,14 +17,14 @@ const ROW: f64 = 22.0;
 
 /// Something that is explained.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct LegendEntry {
-    pub(super) sample: LegendSample,
+pub(super) struct ExplainedLook {
+    pub(super) sample: LookSample,
     pub(super) words: String,
 }
 
 /// How it looks.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum LegendSample {
+pub(super) enum LookSample {
     /// A box of these classes, and whether it has a second border.
     Box(&'static str, bool),
     /// A link of this class, and its mark.
@@ -33,19 +33,19 @@ pub(super) enum LegendSample {
     Text(&'static str),
 }
 
-impl LegendEntry {
+impl ExplainedLook {
     fn width(&self) -> f64 {
         SAMPLE + SAMPLE_GAP + real(columns(&self.words)) * ADVANCE
     }
 }
 
 /// How wide the widest entry is.
-pub(super) fn width(entries: &[LegendEntry]) -> f64 {
-    entries.iter().map(LegendEntry::width).fold(0.0, f64::max)
+pub(super) fn width(entries: &[ExplainedLook]) -> f64 {
+    entries.iter().map(ExplainedLook::width).fold(0.0, f64::max)
 }
 
 /// Writes entries in rows of no more than this width, from this corner; says where what comes below it begins.
-pub(super) fn write_legend(entries: &[LegendEntry], left: f64, top: f64, width: f64, out: &mut String) -> f64 {
+pub(super) fn write_legend(entries: &[ExplainedLook], left: f64, top: f64, width: f64, out: &mut String) -> f64 {
     let (mut x, mut y) = (left, top);
     for entry in entries {
         if x > left && x + entry.width() > left + width {
@@ -54,7 +54,7 @@ pub(super) fn write_legend(entries: &[LegendEntry], left: f64, top: f64, width: 
         }
         let middle = y + ROW / 2.0;
         match &entry.sample {
-            LegendSample::Box(classes, is_double) => {
+            LookSample::Box(classes, is_double) => {
                 let (box_x, box_y) = (x + 4.0, middle - 6.0);
                 if *is_double {
                     let _ = write!(
@@ -69,7 +69,7 @@ pub(super) fn write_legend(entries: &[LegendEntry], left: f64, top: f64, width: 
                     r#"<rect class="{classes}" x="{box_x:.1}" y="{box_y:.1}" width="26" height="12" rx="4"/>"#
                 );
             }
-            LegendSample::Stroke(class, mark) => {
+            LookSample::Stroke(class, mark) => {
                 let _ = write!(out, r#"<path class="{class}" d="M{x:.1} {middle:.1}h{SAMPLE}"/>"#);
                 if !mark.is_empty() {
                     let (x, y) = (x + SAMPLE / 2.0, middle + 4.0);
@@ -77,7 +77,7 @@ pub(super) fn write_legend(entries: &[LegendEntry], left: f64, top: f64, width: 
                 }
                 out.push('\n');
             }
-            LegendSample::Text(text) => {
+            LookSample::Text(text) => {
                 let _ = writeln!(
                     out,
                     r#"<text class="middle quiet" x="{:.1}" y="{:.1}">{text}</text>"#,

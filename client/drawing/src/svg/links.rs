@@ -3,7 +3,7 @@
 //! A straight one mostly. Where it would lead under the box of somebody else it is bent, if that helps and there are not too many.
 
 use super::layout::{CLEARANCE, CLEARED_MAX};
-use super::overlaps::Taken;
+use super::overlaps::TakenRoom;
 use super::plane::{Extent, Spot};
 use super::trees::LinkLead;
 
@@ -92,6 +92,6 @@ pub(super) fn way(ends: (usize, usize), lead: LinkLead, spots: &[Spot], extents:
 }
 
 /// Where on its way a mark is seen.
-pub(super) fn mark(way: &LinkWay, taken: &Taken) -> Option<Spot> {
+pub(super) fn mark(way: &LinkWay, taken: &TakenRoom) -> Option<Spot> {
     MARK_PARTS.iter().map(|part| way.at(*part)).find(|spot| taken.is_free(*spot, MARK))
 }

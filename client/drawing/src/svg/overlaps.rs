@@ -9,18 +9,18 @@ const PUSHES_MAX: usize = 200;
 
 /// Boxes that have their spots, found by where they are.
 #[derive(Debug)]
-pub(super) struct Taken {
+pub(super) struct TakenRoom {
     /// How much room is left between two.
     gap: f64,
     cell: Extent,
     cells: BTreeMap<(i64, i64), Vec<(Spot, Extent)>>,
 }
 
-impl Taken {
+impl TakenRoom {
     /// None yet, and none to come is larger than the largest of these.
-    pub(super) fn new(extents: &[Extent], gap: f64) -> Taken {
+    pub(super) fn new(extents: &[Extent], gap: f64) -> TakenRoom {
         let cell = largest(extents);
-        Taken { gap, cell: Extent { width: cell.width + gap, height: cell.height + gap }, cells: BTreeMap::new() }
+        TakenRoom { gap, cell: Extent { width: cell.width + gap, height: cell.height + gap }, cells: BTreeMap::new() }
     }
 
     pub(super) fn take(&mut self, spot: Spot, extent: Extent) {
@@ -151,7 +151,7 @@ pub(super) fn push_apart(spots: &mut [Spot], extents: &[Extent], gap: f64) {
 
 /// Whoever still lies over one with a lower number gets the nearest spot where it lies over none.
 pub(super) fn separate(spots: &mut [Spot], extents: &[Extent], gap: f64) {
-    let mut taken = Taken::new(extents, gap);
+    let mut taken = TakenRoom::new(extents, gap);
     for (place, (spot, extent)) in spots.iter_mut().zip(extents).enumerate() {
         if !taken.is_free(*spot, *extent) {
             *spot = taken.nearest_free(*spot, *extent, place);
