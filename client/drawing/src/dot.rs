@@ -2,10 +2,9 @@
 
 use std::fmt::Write as _;
 
-use common::text::Escaped;
-
 use crate::figures::OverlayFigures;
 use crate::overlay::{DrawnLink, DrawnOverlay, DrawnServent, Since};
+use crate::shown::shown;
 
 /// An overlay as an undirected graph of DOT, whose nodes are called by their addresses. It ends with a line feed.
 #[must_use]
@@ -48,7 +47,7 @@ fn label(servent: &DrawnServent) -> String {
     }
     if let Some(name) = &servent.name {
         label.push_str("\\n");
-        label.push_str(&quoted(&Escaped::new(name.as_bytes()).to_string()));
+        label.push_str(&quoted(&shown(name)));
     }
     label
 }
@@ -61,11 +60,6 @@ fn quoted(text: &str) -> String {
             '"' => quoted.push_str("\\\""),
             '\\' => quoted.push_str("\\\\"),
             '&' => quoted.push_str("&amp;"),
-            // A noncharacter is none to whatever is made of it, which may be XML.
-            '\u{fffe}' | '\u{ffff}' => {
-                quoted.push('\\');
-                quoted.extend(character.escape_unicode());
-            }
             character => quoted.push(character),
         }
     }
@@ -116,6 +110,5 @@ mod tests {
     fn text_ends_no_string_and_begins_no_escape() {
         assert_eq!(quoted(r#"a" b\N c\"#), r#"a\" b\\N c\\"#);
         assert_eq!(quoted("&lt; &#60;"), "&amp;lt; &amp;#60;");
-        assert_eq!(quoted("\u{ffff}"), r"\\u{ffff}");
     }
 }

@@ -79,7 +79,8 @@ impl OverlayFigures {
 /// The largest of all shortest ways, found without looking from each: what is known of the ends of one search bounds the others
 /// (Takes and Kosters, Determining the Diameter of Small World Networks, 2011).
 fn diameter(overlay: &DrawnOverlay, there: &[usize]) -> Option<usize> {
-    let mut bounds: Vec<(usize, usize, usize)> = there.iter().map(|place| (*place, 0, usize::MAX)).collect();
+    let mut search = HopSearch::new(overlay);
+    let mut bounds: Vec<(usize, u32, u32)> = there.iter().map(|place| (*place, 0, u32::MAX)).collect();
     let mut longest = 0;
     let mut wants_far = false;
     while !bounds.is_empty() {
@@ -90,18 +91,72 @@ fn diameter(overlay: &DrawnOverlay, there: &[usize]) -> Option<usize> {
             bounds.iter().min_by_key(|(_, least, _)| *least)
         };
         let start = next.map(|(place, ..)| *place)?;
-        let hops = overlay.hops_from(start);
-        let distances: Option<Vec<usize>> = there.iter().map(|place| hops.get(*place).copied().flatten()).collect();
-        let farthest = distances?.into_iter().max().unwrap_or_default();
+        let hops = search.from(start);
+        let distance = |place: usize| hops.get(place).copied().filter(|hops| *hops != UNREACHED);
+        let farthest = there.iter().try_fold(0, |most: u32, place| Some(most.max(distance(*place)?)))?;
         longest = longest.max(farthest);
         bounds.retain_mut(|(place, least, most)| {
-            let between = hops.get(*place).copied().flatten().unwrap_or_default();
+            let between = distance(*place).unwrap_or_default();
             *least = (*least).max(between).max(farthest.saturating_sub(between));
             *most = (*most).min(farthest.saturating_add(between));
             *place != start && *most > longest
         });
     }
-    (!there.is_empty()).then_some(longest)
+    (!there.is_empty()).then(|| usize::try_from(longest).ok()).flatten()
+}
+
+/// No links lead there.
+const UNREACHED: u32 = u32::MAX;
+
+/// Breadth-first searches over the links that are not gone. On a ring there are thousands of them, so that each finds everything
+/// in few pieces of memory.
+struct HopSearch {
+    /// Where the neighbors of each begin in `ends`, and where those of the last end.
+    offsets: Vec<usize>,
+    ends: Vec<usize>,
+    hops: Vec<u32>,
+    met: Vec<usize>,
+}
+
+impl HopSearch {
+    fn new(overlay: &DrawnOverlay) -> HopSearch {
+        let count = overlay.servents().len();
+        let mut pairs: Vec<(usize, usize)> = overlay
+            .links()
+            .iter()
+            .filter(|link| link.since != Since::Gone)
+            .flat_map(|link| [(link.one, link.other), (link.other, link.one)])
+            .collect();
+        pairs.sort_unstable();
+        let offsets = (0..=count).map(|place| pairs.partition_point(|(from, _)| *from < place)).collect();
+        let ends = pairs.into_iter().map(|(_, to)| to).collect();
+        HopSearch { offsets, ends, hops: vec![UNREACHED; count], met: Vec::with_capacity(count) }
+    }
+
+    /// How many links there are to each.
+    fn from(&mut self, start: usize) -> &[u32] {
+        let HopSearch { offsets, ends, hops, met } = self;
+        hops.fill(UNREACHED);
+        met.clear();
+        if let Some(own) = hops.get_mut(start) {
+            *own = 0;
+            met.push(start);
+        }
+        let mut next = 0;
+        while let Some(place) = met.get(next).copied() {
+            next += 1;
+            let count = hops.get(place).map_or(UNREACHED, |hops| hops.saturating_add(1));
+            let range = offsets.get(place).copied().zip(offsets.get(place + 1).copied());
+            let neighbors = range.and_then(|(begin, end)| ends.get(begin..end)).unwrap_or_default();
+            for neighbor in neighbors {
+                if let Some(its) = hops.get_mut(*neighbor).filter(|its| **its == UNREACHED) {
+                    *its = count;
+                    met.push(*neighbor);
+                }
+            }
+        }
+        hops
+    }
 }
 
 /// `12 servents, 17 links, diameter 4, degree 2 to 5`, and what else there is to know.
@@ -150,5 +205,32 @@ mod tests {
         assert_eq!(figures(2, &[(0, 1)]), "2 servents, 1 link, diameter 1, degree 1");
         assert_eq!(figures(4, &[(0, 1), (1, 2), (2, 3)]), "4 servents, 3 links, diameter 3, degree 1 to 2");
         assert_eq!(figures(3, &[(0, 1)]), "3 servents, 1 link, in parts that are not linked, degree 0 to 1");
+    }
+
+    #[test]
+    fn what_is_gone_is_no_way() {
+        let all: Vec<_> = (0..4).map(|port| (address(port), None)).collect();
+        let chain = [(0, 1), (1, 2), (2, 3)].map(|(one, other)| (address(one), address(other)));
+        let chord = (address(0), address(3));
+        let before = DrawnOverlay::declared(address(0), &all, &[&chain[..], &[chord]].concat());
+        let now = DrawnOverlay::declared(address(0), &all, &chain).since(&before);
+        assert_eq!(OverlayFigures::of(&now).to_string(), "4 servents, 3 links, diameter 3, degree 1 to 2");
+    }
+
+    #[test]
+    fn no_way_is_longer_than_the_diameter() {
+        // A ring with tails of every length, and chords: what a search from each servent says.
+        for seed in 1..60_u16 {
+            let count = 5 + seed % 23;
+            let ring = (0..count).map(|place| (place, (place + 1) % count));
+            let tail = (0..seed % 9).map(|place| (if place == 0 { 0 } else { count + place - 1 }, count + place));
+            let chords = (1..seed % 4).map(|chord| (chord, (chord * seed + 2) % count));
+            let links: Vec<_> =
+                ring.chain(tail).chain(chords).map(|(one, other)| (address(one), address(other))).collect();
+            let all: Vec<_> = (0..count + seed % 9).map(|port| (address(port), None)).collect();
+            let overlay = DrawnOverlay::declared(address(0), &all, &links);
+            let longest = (0..all.len()).flat_map(|start| overlay.hops_from(start)).max().flatten();
+            assert_eq!(OverlayFigures::of(&overlay).diameter, longest, "{seed}");
+        }
     }
 }

@@ -10,9 +10,13 @@
 mod discovery;
 mod dot;
 mod figures;
+mod label;
 mod mermaid;
 mod overlay;
+mod shown;
 mod svg;
+mod terminal;
+mod tree;
 
 pub use discovery::Discovery;
 pub use dot::dot;
@@ -20,3 +24,7 @@ pub use figures::{Degrees, OverlayFigures};
 pub use mermaid::mermaid;
 pub use overlay::{DrawnLink, DrawnOverlay, DrawnServent, HEARD_OF_MAX, HEARD_OF_PER_SERVENT_MAX, LinkWitness, Since};
 pub use svg::{SinceWords, svg, svg_compared};
+pub use terminal::{
+    LAYERED_COLUMNS_MAX, LAYERED_LINKS_MAX, LAYERED_ROWS_MAX, LAYERED_SERVENTS_MAX, TerminalStyle, drawn,
+};
+pub use tree::tree;

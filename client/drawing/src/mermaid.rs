@@ -4,9 +4,8 @@
 
 use std::fmt::Write as _;
 
-use common::text::Escaped;
-
 use crate::overlay::{DrawnLink, DrawnOverlay, DrawnServent, Since};
+use crate::shown::shown;
 
 /// The classes of nodes, each where it occurs.
 const CLASSES: [(&str, &str); 5] = [
@@ -97,7 +96,7 @@ fn label(overlay: &DrawnOverlay, place: usize, servent: &DrawnServent) -> String
     }
     if let Some(name) = &servent.name {
         label.push_str("<br/>");
-        label.push_str(&parted(&Escaped::new(name.as_bytes()).to_string()));
+        label.push_str(&parted(&shown(name)));
     }
     label
 }

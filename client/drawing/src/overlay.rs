@@ -18,8 +18,20 @@ pub struct DrawnOverlay {
     contact: usize,
     servents: Vec<DrawnServent>,
     links: Vec<DrawnLink>,
+    /// What a link stands out for.
+    ways: Ways,
     /// By servent: the others it has links with.
     neighbors: Vec<Vec<usize>>,
+}
+
+/// For what links are drawn as those that stand out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Ways {
+    /// The query came over them before it came over others.
+    #[default]
+    Flood,
+    /// They are shortest ways from the contact, one to each servent.
+    Shortest,
 }
 
 /// A servent as it is drawn.
@@ -196,7 +208,24 @@ impl DrawnOverlay {
         let contact = self.contact().map(|contact| contact.address);
         let Some(contact) = contact else { return self.clone() };
         let all = links.into_iter().map(|(ends, (witness, since))| (ends, witness, since));
-        DrawnOverlay::new(contact, servents.into_values().collect(), all)
+        DrawnOverlay { ways: self.ways, ..DrawnOverlay::new(contact, servents.into_values().collect(), all) }
+    }
+
+    /// All that is in this one or in the one before, nothing marked: for where not all were heard. Who has not answered now is as
+    /// he was before.
+    #[must_use]
+    pub fn with_all_of(&self, before: &DrawnOverlay) -> DrawnOverlay {
+        let mut all = self.since(before);
+        for servent in &mut all.servents {
+            servent.since = Since::Same;
+            let earlier = before.servents.binary_search_by_key(&servent.address, |earlier| earlier.address);
+            let earlier = earlier.ok().and_then(|place| before.servents.get(place));
+            if let Some(earlier) = earlier.filter(|_| !servent.has_answered) {
+                *servent = DrawnServent { hops: servent.hops, ..earlier.clone() };
+            }
+        }
+        all.links.iter_mut().for_each(|link| link.since = Since::Same);
+        all
     }
 
     /// The servents, by address.
@@ -250,11 +279,28 @@ impl DrawnOverlay {
     /// took, so that two drawings of it are the same.
     #[must_use]
     pub fn settled(&self) -> DrawnOverlay {
-        let mut settled = self.clone();
+        let mut settled = DrawnOverlay { ways: Ways::Shortest, ..self.clone() };
         for link in &mut settled.links {
             link.witness.flood = self.nearer(link.one) == Some(link.other) || self.nearer(link.other) == Some(link.one);
         }
         settled
+    }
+
+    /// Whether anybody tells of a link between two.
+    #[must_use]
+    pub fn has_link(&self, one: SocketAddr, other: SocketAddr) -> bool {
+        let place = |address| self.servents.binary_search_by(|servent| servent.address.cmp(&address)).ok();
+        let ends = place(one).zip(place(other));
+        ends.is_some_and(|(one, other)| self.neighbors(one).binary_search(&other).is_ok())
+    }
+
+    /// What is said of a link that stands out, and of one that does not.
+    #[must_use]
+    pub fn words_for_links(&self) -> (&'static str, &'static str) {
+        match self.ways {
+            Ways::Flood => ("a link the query came by", "a link it did not need"),
+            Ways::Shortest => ("a shortest way", "another link"),
+        }
     }
 
     /// Whether a servent has neighbors that have not answered: the query went no further, or nobody was there.
@@ -297,7 +343,7 @@ impl DrawnOverlay {
             order => order,
         });
         let contact = place(&contact).unwrap_or_default();
-        let mut overlay = DrawnOverlay { contact, servents, links: drawn, neighbors };
+        let mut overlay = DrawnOverlay { contact, servents, links: drawn, ways: Ways::default(), neighbors };
         let hops = overlay.hops_from(contact);
         for (servent, hops) in overlay.servents.iter_mut().zip(hops) {
             servent.hops = hops;

@@ -22,13 +22,14 @@ use common::counted::counted;
 
 use crate::figures::OverlayFigures;
 use crate::overlay::{DrawnLink, DrawnOverlay, DrawnServent, Since};
+use crate::shown::shown;
 use labels::{ADVANCE, BoxLabel, LINE};
 use layout::GAP;
 use legend::{ExplainedLook, LookSample};
 use overlaps::TakenRoom;
 use plane::{Extent, Spot, bounds, real};
 use trees::LinkLead;
-use xml::{columns, cut, shown, xml};
+use xml::{columns, cut, xml};
 
 /// Around everything.
 const MARGIN: f64 = 24.0;
@@ -36,6 +37,8 @@ const MARGIN: f64 = 24.0;
 const WIDTH_MIN: f64 = 520.0;
 /// From this many links on each is fainter.
 const MANY_LINKS: usize = 400;
+/// And from this many on they are a mere shade.
+const CROWDED_LINKS: usize = 4_000;
 /// Between the head, the picture and what stands below it.
 const BLOCK_GAP: f64 = 18.0;
 
@@ -149,7 +152,11 @@ fn write_links(overlay: &DrawnOverlay, (spots, leads): (&[Spot], &[LinkLead]), e
     let mut taken = TakenRoom::new(extents, 0.0);
     spots.iter().zip(extents).for_each(|(spot, extent)| taken.take(*spot, *extent));
     let mut marks = String::new();
-    let faint = if overlay.links().len() >= MANY_LINKS { r#" class="many""# } else { "" };
+    let faint = match overlay.links().len() {
+        0..MANY_LINKS => "",
+        MANY_LINKS..CROWDED_LINKS => r#" class="many""#,
+        _ => r#" class="crowded""#,
+    };
     let _ = writeln!(out, "<g{faint}>");
     for link in overlay.links() {
         let lead = leads.get(link.one).copied().unwrap_or_default();
@@ -286,7 +293,8 @@ fn entries(overlay: &DrawnOverlay, words: SinceWords<'_>) -> Vec<ExplainedLook> 
 
     let is_told = |it: &DrawnLink| it.since != Since::Gone && !it.is_doubtful;
     let takes_turns = [true, false].map(|flood| link(&|it| is_told(it) && it.witness.flood == flood)) == [true, true];
-    for (class, said) in [("link", "the query came over it first"), ("unused", "the query came elsewhere first")] {
+    let (stands_out, does_not) = overlay.words_for_links();
+    for (class, said) in [("link", stands_out), ("unused", does_not)] {
         let said = if takes_turns { said } else { "link" };
         say(link(&|it| look(it).0 == class), LookSample::Stroke(class, ""), said);
     }

@@ -3,8 +3,9 @@
 //! Widths are guessed high: whoever looks may have any monospaced font.
 
 use super::plane::{Extent, real};
-use super::xml::{columns, cut, shown};
+use super::xml::{columns, cut};
 use crate::overlay::{DrawnOverlay, DrawnServent, Since};
+use crate::shown::shown;
 
 /// Pixels of a letter's height.
 pub(super) const FONT: f64 = 12.0;

@@ -37,6 +37,7 @@ path{fill:none;stroke-width:1.3}
 path.new{stroke-width:2.4}
 path.gone{stroke-width:1.8;stroke-dasharray:10 3 2 3}
 .many path{stroke-opacity:.7}
+.crowded path{stroke-opacity:.3}
 rect.servent{stroke-width:1.2}
 rect.contact{stroke-width:2.6}
 rect.silent{stroke-dasharray:3 3}

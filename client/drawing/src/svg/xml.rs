@@ -1,7 +1,8 @@
 //! Text of strangers between the tags of a picture, and the width it takes.
 
-use common::text::Escaped;
 use unicode_width::UnicodeWidthStr;
+
+use crate::shown::is_barred;
 
 /// Text that can neither end what it stands in nor be a character that a document may not have.
 pub(super) fn xml(text: &str) -> String {
@@ -18,25 +19,6 @@ pub(super) fn xml(text: &str) -> String {
         }
     }
     quoted
-}
-
-/// Whether no document may have it, written by its number or not.
-fn is_barred(character: char) -> bool {
-    character.is_control() || matches!(character, '\u{fffe}' | '\u{ffff}')
-}
-
-/// What a stranger says, as it is shown: as everywhere, and without what no document may have.
-pub(super) fn shown(text: &str) -> String {
-    let escaped = Escaped::new(text.as_bytes()).to_string();
-    let mut shown = String::with_capacity(escaped.len());
-    for character in escaped.chars() {
-        if is_barred(character) {
-            shown.extend(character.escape_unicode());
-        } else {
-            shown.push(character);
-        }
-    }
-    shown
 }
 
 /// How many columns a text takes where each character has its own: no less than where some join.

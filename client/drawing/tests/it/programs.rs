@@ -104,7 +104,6 @@ fn a_picture_is_drawn_by_whatever_draws_pictures() {
         let picture = svg(&overlay, &what);
         let Some(output) = run("rsvg-convert", &["--format", "png"], &picture) else { return };
         assert!(output.stdout.starts_with(b"\x89PNG"), "{what}");
-        let Some(_) = run("xmllint", &["--noout", "-"], &picture) else { continue };
     }
 }
 

@@ -1,0 +1,115 @@
+//! What a servent is called in a drawing, how wide that is on a terminal, and what is left of it where there is less room.
+//!
+//! A name is a claim of a stranger: nothing of it is shown but through [`Escaped`].
+
+use std::borrow::Cow;
+use std::net::{IpAddr, SocketAddr};
+
+use common::text::Escaped;
+use unicode_width::UnicodeWidthStr;
+
+use crate::overlay::{DrawnOverlay, DrawnServent};
+
+/// The address of a servent and its name: `127.0.0.1:9001 kitchen`. Where all have one ip, which somebody has given already, the
+/// port is enough: `:9001 kitchen`.
+pub(crate) fn label(servent: &DrawnServent, shared_ip: Option<IpAddr>) -> String {
+    let address = address_label(servent.address, shared_ip);
+    match name_label(servent) {
+        Some(name) => format!("{address} {name}"),
+        None => address,
+    }
+}
+
+/// The address alone.
+pub(crate) fn address_label(address: SocketAddr, shared_ip: Option<IpAddr>) -> String {
+    if shared_ip == Some(address.ip()) { format!(":{}", address.port()) } else { address.to_string() }
+}
+
+/// The name alone, where it says one.
+pub(crate) fn name_label(servent: &DrawnServent) -> Option<String> {
+    let name = servent.name.as_deref().filter(|name| !name.is_empty())?;
+    Some(Escaped::new(name.as_bytes()).to_string())
+}
+
+/// The ip that all of them have.
+pub(crate) fn shared_ip(overlay: &DrawnOverlay) -> Option<IpAddr> {
+    // An address of a link means another host on another interface.
+    let host = |servent: &DrawnServent| match servent.address {
+        SocketAddr::V4(address) => (IpAddr::V4(*address.ip()), 0),
+        SocketAddr::V6(address) => (IpAddr::V6(*address.ip()), address.scope_id()),
+    };
+    let first = host(overlay.contact()?);
+    overlay.servents().iter().all(|servent| host(servent) == first).then_some(first.0)
+}
+
+/// How many columns of a terminal a text takes.
+pub(crate) fn columns_of(text: &str) -> usize {
+    text.width()
+}
+
+/// As much of a text as has room, with a mark at its end where that is not all.
+pub(crate) fn cut<'a>(text: &'a str, columns: usize, mark: &str) -> Cow<'a, str> {
+    if columns_of(text) <= columns {
+        return Cow::Borrowed(text);
+    }
+    let room = columns.saturating_sub(columns_of(mark));
+    let ends: Vec<usize> = text.char_indices().map(|(end, _)| end).collect();
+    let kept = |end: usize| text.get(..end).unwrap_or_default();
+    // A character may make the one before it wider, so that what is found by halves is looked at once more.
+    let mut count = ends.partition_point(|end| columns_of(kept(*end)) <= room);
+    while let Some(end) = count.checked_sub(1).and_then(|last| ends.get(last)) {
+        if columns_of(kept(*end)) <= room {
+            return Cow::Owned(format!("{}{mark}", kept(*end)));
+        }
+        count -= 1;
+    }
+    Cow::Borrowed("")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::overlay::Since;
+
+    fn servent(address: &str, name: Option<&str>) -> DrawnServent {
+        DrawnServent {
+            address: address.parse().unwrap(),
+            name: name.map(str::to_owned),
+            hops: None,
+            has_answered: true,
+            tells_neighbors: true,
+            left_out: 0,
+            since: Since::Same,
+        }
+    }
+
+    #[test]
+    fn a_name_stands_behind_the_address_and_is_escaped() {
+        let home: IpAddr = "127.0.0.1".parse().unwrap();
+        let kitchen = servent("127.0.0.1:9001", Some("kitchen"));
+        assert_eq!(label(&kitchen, None), "127.0.0.1:9001 kitchen");
+        assert_eq!(label(&kitchen, Some(home)), ":9001 kitchen");
+        assert_eq!(label(&servent("[::1]:9002", None), Some(home)), "[::1]:9002");
+        assert_eq!(label(&servent("127.0.0.1:9001", Some("")), None), "127.0.0.1:9001");
+        assert_eq!(label(&servent("127.0.0.1:1", Some("\x1b[2J\n\u{202e}")), Some(home)), r":1 \x1b[2J\n\u{202e}");
+    }
+
+    #[test]
+    fn a_text_is_cut_by_columns() {
+        for (text, columns, kept) in [
+            ("kitchen", 7, "kitchen"),
+            ("kitchen", 6, "kitch…"),
+            ("kitchen", 1, "…"),
+            ("台所台所", 8, "台所台所"),
+            ("台所台所", 7, "台所台…"),
+            ("台所台所", 6, "台所…"),
+            ("台所", 2, "…"),
+            ("❤\u{fe0f}❤\u{fe0f}", 3, "❤\u{fe0f}…"),
+            ("👩\u{200d}🚀 in space", 3, "👩\u{200d}🚀…"),
+        ] {
+            let got = cut(text, columns, "…");
+            assert_eq!(got, kept, "{text} in {columns}");
+            assert!(columns_of(&got) <= columns, "{text} in {columns}");
+        }
+    }
+}
