@@ -2,17 +2,19 @@
 //!
 //! Here are a command line (`options`), the sources of commands (`repl`, `script`, `prompt`, `notices`, `terminal`,
 //! `history`), what a command means (`command`, with `words` that are quoted), the form in which reports are shown (`render`, `members` of members, `contents` of files and what was
-//! found, `get` and `live` of what is fetched, `hello` of greetings, and `writes` of what is to be kept and watched), what a run came to
-//! (`outcome`), and what is said of answers that did not arrive (`hint`).
+//! found, `get` and `live` of what is fetched, `topology` of the overlay, with `names` of servents, `hello` of greetings, and `writes` of what is to be kept and watched), what has changed since it was
+//! asked before (`every`), what a run came to (`outcome`), and what is said of answers that did not arrive (`hint`).
 
 pub mod command;
 mod contents;
+mod every;
 pub mod get;
 mod hello;
 mod hint;
 mod history;
 mod live;
 mod members;
+mod names;
 mod notices;
 pub mod options;
 mod outcome;
@@ -21,6 +23,7 @@ mod render;
 mod repl;
 mod script;
 mod terminal;
+mod topology;
 mod words;
 mod writes;
 

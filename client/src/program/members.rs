@@ -1,7 +1,7 @@
 //! The form in which members are shown: a line of four fields for each, the same as JSON, and on a terminal columns with
 //! ages and round trips.
 //!
-//! Nothing here is text of strangers: a member is numbers, and words of our own.
+//! Nothing here is text of strangers but names, which are escaped: a member is numbers, and words of our own.
 
 use std::fmt::Write;
 use std::net::SocketAddr;
@@ -9,8 +9,10 @@ use std::time::Duration;
 
 use common::counted::{counted, lasted};
 use common::dialect::Dialect;
+use common::servent_name::ServentName;
 use serde::Serialize;
 
+use crate::program::names::NamesHeard;
 use crate::program::render::{humane, milliseconds};
 use crate::{ConnectError, How, ListingEnd, Member, MembersListed, Word};
 
@@ -18,6 +20,8 @@ use crate::{ConnectError, How, ListingEnd, Member, MembersListed, Word};
 #[derive(Serialize)]
 pub(crate) struct JsonMember {
     address: SocketAddr,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<String>,
     state: &'static str,
@@ -49,9 +53,10 @@ pub(crate) struct ListingSoFar {
     pub(crate) waiting: Vec<Member>,
 }
 
-pub(crate) fn json_member(member: &Member) -> JsonMember {
+pub(crate) fn json_member(member: &Member, name: Option<&ServentName>) -> JsonMember {
     JsonMember {
         address: member.address,
+        name: name.map(|name| name.as_str().to_owned()),
         id: (!member.id.is_unknown()).then(|| format!("{:016x}", member.id.bits())),
         state: if member.word.is_online() { "online" } else { "offline" },
         how: member.how().to_string(),
@@ -79,7 +84,7 @@ pub(crate) fn line(member: &Member) -> String {
 }
 
 /// For people: the same fields, with how long ago it was heard and how far away it is where that is known.
-pub(crate) fn columns(members: &[Member]) -> String {
+pub(crate) fn columns(members: &[Member], names: &NamesHeard) -> String {
     let rows: Vec<[String; 6]> = members.iter().map(fields).collect();
     let mut widths = [0; 6];
     for row in &rows {
@@ -89,10 +94,12 @@ pub(crate) fn columns(members: &[Member]) -> String {
     }
     let [address_width, state_width, clock_width, how_width, heard_width, round_trip_width] = widths;
     let mut text = String::new();
-    for [address, state, clock, how, heard, round_trip] in rows {
+    for ([address, state, clock, how, heard, round_trip], member) in rows.into_iter().zip(members) {
+        // How wide a name is depends on the terminal, so it is the last.
+        let name = names.of(member.address).map(|name| format!("  ({name})")).unwrap_or_default();
         let line = format!(
             "{address:address_width$}  {state:state_width$}  {clock:>clock_width$}  {how:how_width$}  {heard:heard_width$}  \
-             {round_trip:>round_trip_width$}"
+             {round_trip:>round_trip_width$}{name}"
         );
         let _ = writeln!(text, "{}", line.trim_end());
     }
@@ -235,19 +242,22 @@ mod tests {
         let far = Member { seen: Seen { round_trip: Some(Duration::from_millis(130)), ..far.seen }, ..far };
         let all = [members(), vec![far]].concat();
         assert_eq!(
-            columns(&all),
+            columns(&all, &NamesHeard::default()),
             "127.0.0.1:9001   ONLINE    41  pinned   heard 0 s ago         0.4 ms\n\
              127.0.0.1:9002   ONLINE   144  self\n\
              127.0.0.1:9003   OFFLINE    9  failed   heard 1 min 15 s ago\n\
              [::1]:9          ONLINE    40  suspect  heard 6 s ago\n\
              192.0.2.7:65535  ONLINE     3  chosen   heard 0 s ago         130 ms\n"
         );
-        assert_eq!(columns(&[]), "");
+        assert_eq!(columns(&[], &NamesHeard::default()), "");
+        let mut names = NamesHeard::default();
+        names.note(all[0].address, Some(&ServentName::try_from("kitchen").unwrap()));
+        assert!(columns(&all[..1], &names).ends_with("  0.4 ms  (kitchen)\n"));
     }
 
     #[test]
     fn json_has_what_is_known_and_no_more() {
-        let json = |member: &Member| serde_json::to_string(&json_member(member)).unwrap();
+        let json = |member: &Member| serde_json::to_string(&json_member(member, None)).unwrap();
         assert_eq!(
             json(&members()[0]),
             r#"{"address":"127.0.0.1:9001","id":"00000000000000ab","state":"online","how":"pinned","clock":41,"heard_s":0,"rtt_ms":0.412}"#

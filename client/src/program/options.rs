@@ -3,11 +3,17 @@
 //! It says what can be asked for; what the commands themselves are is `command`.
 
 use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, ValueEnum};
 use common::address::parse_servent;
+use common::query::Ask;
+
+use crate::program::command::Command;
+pub use crate::program::topology::TopologyForm;
 
 /// What the client was asked to do.
 #[derive(Clone, Debug)]
@@ -24,6 +30,12 @@ pub struct Options {
     pub timeout: Duration,
     /// With how many answers a query ends.
     pub answers: Option<u64>,
+    /// The form to write the topology in, instead of running commands.
+    pub topology: Option<TopologyForm>,
+    /// The file to write that to.
+    pub output: Option<PathBuf>,
+    /// How long after it was asked one command is asked again.
+    pub every: Option<(Ask, Duration)>,
     /// Whether to print JSON.
     pub json: bool,
     /// Whether to say nothing on stderr but what went wrong.
@@ -58,11 +70,40 @@ impl Options {
         let line = CommandLine::try_parse_from(words)?;
         let (answer_port, contact) = places(line.answer_port, &line.places)
             .map_err(|(kind, message)| CommandLine::command().error(kind, message))?;
-        let CommandLine { via, commands, timeout, answers, json, quiet, with_parent, hint, .. } = line;
+        let CommandLine {
+            via,
+            commands,
+            timeout,
+            answers,
+            topology,
+            output,
+            every,
+            json,
+            quiet,
+            with_parent,
+            hint,
+            ..
+        } = line;
         if let Some(message) = what_hinders(via, answer_port, &contact) {
             return Err(CommandLine::command().error(ErrorKind::ArgumentConflict, message));
         }
-        Ok(Options { via, answer_port, contact, commands, timeout, answers, json, quiet, with_parent, hint })
+        let every = every.map(|every| asked_every(&commands, every)).transpose();
+        let every = every.map_err(|message| CommandLine::command().error(ErrorKind::ArgumentConflict, message))?;
+        Ok(Options {
+            via,
+            answer_port,
+            contact,
+            commands,
+            timeout,
+            answers,
+            topology,
+            output,
+            every,
+            json,
+            quiet,
+            with_parent,
+            hint,
+        })
     }
 }
 
@@ -126,6 +167,20 @@ struct CommandLine {
     #[arg(short = 'n', long, value_name = "N", value_parser = parse_answers, allow_negative_numbers = true)]
     answers: Option<u64>,
 
+    /// Ask for the topology, write it in this form, and exit: text, tree, dot (Graphviz), mermaid, svg or json. The same
+    /// overlay gives the same bytes
+    #[arg(long, value_name = "FORM", hide_possible_values = true, conflicts_with_all = ["commands", "every", "json"])]
+    topology: Option<TopologyForm>,
+
+    /// Write the topology to this file instead of stdout; it is replaced as a whole
+    #[arg(short, long, value_name = "FILE", requires = "topology")]
+    output: Option<PathBuf>,
+
+    /// Ask the one command, -c T or -c '? KEY', again this often: of T the picture stays, with what changed marked; of ? KEY
+    /// what changed is printed
+    #[arg(long, value_name = "DURATION", value_parser = parse_timeout, allow_negative_numbers = true)]
+    every: Option<Duration>,
+
     /// Print one JSON object per line
     #[arg(long)]
     json: bool,
@@ -185,6 +240,21 @@ fn what_hinders(via: AnswersVia, answer_port: Option<u16>, contact: &str) -> Opt
         let name = manners.name;
         format!("in {name} no answers come back: leave out --via back, or ask a servent by HOST:PORT, without {name}")
     })
+}
+
+/// Whether there is a form in which its changes are shown.
+fn is_followed(ask: &Ask) -> bool {
+    matches!(ask, Ask::Topology | Ask::Key(_))
+}
+
+/// What is to be asked again and again.
+fn asked_every(commands: &[OsString], every: Duration) -> Result<(Ask, Duration), String> {
+    let wanted = || "--every takes one command: -c T, or -c '? KEY'".to_owned();
+    let [command] = commands else { return Err(wanted()) };
+    match Command::parse(command.as_bytes()) {
+        Command::Ask(ask) if is_followed(&ask) => Ok((ask, every)),
+        other => Err(other.fault().unwrap_or_else(wanted)),
+    }
 }
 
 fn parse_port(text: &str) -> Result<u16, String> {

@@ -16,6 +16,7 @@ use common::query::{AnswerBody, Ask, Path, Via};
 use common::servent_name::ServentName;
 use common::session::{EndReason, Ending};
 use common::text::{Escaped, misleads};
+use drawing::{Discovery, DrawnOverlay};
 use serde::Serialize;
 
 use crate::program::command::REMINDER;
@@ -27,7 +28,9 @@ use crate::program::get::{
 };
 use crate::program::hello::{self, JsonGreeted, json_greeted};
 use crate::program::members::{self, JsonListed, JsonMember, ListingSoFar, json_listed, json_member};
+use crate::program::names::NamesHeard;
 use crate::program::terminal;
+use crate::program::topology::{self, JsonTopology, json_topology, words};
 use crate::program::writes::{self, JsonChanged, JsonWritten, WrittenShown, json_changed, json_written};
 use crate::{
     ContentHash, DownloadEnded, DownloadLeft, Entries, Entry, Event, FileName, FilesListed, GreetEnd, GreetingEnded,
@@ -54,11 +57,15 @@ pub(crate) struct Renderer<Out: Write, Side: Write> {
     pub(crate) beyond_last: Option<String>,
     /// Whose files are listed.
     pub(crate) files_from: Option<SocketAddr>,
+    /// What servents are called.
+    pub(crate) names: NamesHeard,
+    /// What the query that goes on has found, if it is for the topology, and that is to be drawn.
+    pub(crate) discovery: Discovery,
 }
 
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
-enum JsonLine<'a> {
+pub(crate) enum JsonLine<'a> {
     Answer(JsonAnswer<'a>),
     Late(JsonAnswer<'a>),
     Unfetched(JsonUnfetched<'a>),
@@ -71,6 +78,8 @@ enum JsonLine<'a> {
     Fetched(JsonFetched),
     Written(JsonWritten<'a>),
     Changed(JsonChanged<'a>),
+    Topology(JsonTopology<'a>),
+    Gone(JsonGone<'a>),
     #[serde(rename = "files_listed")]
     FilesListed(JsonFilesListed),
     Unexpected {
@@ -108,7 +117,7 @@ impl<'a> JsonKeyAndValue<'a> {
 }
 
 #[derive(Default, Serialize)]
-struct JsonAnswer<'a> {
+pub(crate) struct JsonAnswer<'a> {
     command: &'static str,
     #[serde(flatten)]
     pair: JsonKeyAndValue<'a>,
@@ -125,8 +134,17 @@ struct JsonAnswer<'a> {
     ms: f64,
 }
 
+/// An answer that is not given any more, where a key is asked for again and again.
 #[derive(Serialize)]
-struct JsonUnfetched<'a> {
+pub(crate) struct JsonGone<'a> {
+    command: &'static str,
+    #[serde(flatten)]
+    pair: JsonKeyAndValue<'a>,
+    from: SocketAddr,
+}
+
+#[derive(Serialize)]
+pub(crate) struct JsonUnfetched<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -137,7 +155,7 @@ struct JsonUnfetched<'a> {
 }
 
 #[derive(Serialize)]
-struct JsonFinished {
+pub(crate) struct JsonFinished {
     answers: u64,
     missing: u64,
     reached: u64,
@@ -158,6 +176,9 @@ struct JsonFinished {
 impl<Out: Write, Side: Write> Renderer<Out, Side> {
     /// Shows what came of `ask`.
     pub(crate) fn show(&mut self, ask: Option<&Ask>, event: &Event) -> io::Result<()> {
+        if let Event::Answer { from, name, .. } | Event::Late { from, name, .. } = event {
+            self.names.note(*from, name.as_ref());
+        }
         match event {
             // Who has the same is known once all have answered.
             Event::Answer { from, body: AnswerBody::Entries(answer), .. } => self.found.add(*from, answer),
@@ -166,7 +187,12 @@ impl<Out: Write, Side: Write> Renderer<Out, Side> {
                 let line = json_answer(ask, (*from, name.as_ref()), *hops, *via, body, *elapsed);
                 self.json_line(&JsonLine::Answer(line))?;
             }
-            Event::Answer { from, body, .. } => self.answer_line(*from, body)?,
+            Event::Answer { from, name, body, .. } => {
+                if let (AnswerBody::Place { path, neighbors }, true) = (body, self.columns) {
+                    topology::add(&mut self.discovery, *from, name.as_ref(), path, neighbors);
+                }
+                self.answer_line(*from, body)?;
+            }
             Event::Late { from, name, hops, body, elapsed } if self.json => {
                 let line = json_answer(ask, (*from, name.as_ref()), Some(*hops), Via::Back, body, *elapsed);
                 self.json_line(&JsonLine::Late(line))?;
@@ -232,7 +258,8 @@ impl<Out: Write, Side: Write> Renderer<Out, Side> {
         for member in members {
             self.listing.online += u64::from(member.word.is_online());
             if self.json {
-                self.json_line(&JsonLine::Member(json_member(member)))?;
+                let name = self.names.of(member.address).cloned();
+                self.json_line(&JsonLine::Member(json_member(member, name.as_ref())))?;
             } else if self.columns {
                 self.listing.waiting.push(*member);
             } else {
@@ -252,7 +279,7 @@ impl<Out: Write, Side: Write> Renderer<Out, Side> {
         if self.json {
             self.json_line(&JsonLine::Listed(json_listed(from, online, listed)))?;
         }
-        self.out.write_all(members::columns(&waiting).as_bytes())?;
+        self.out.write_all(members::columns(&waiting, &self.names).as_bytes())?;
         self.out.flush()?;
         self.show_aside(members::summary(contact, online, listed, self.silence_max));
         Ok(())
@@ -397,7 +424,8 @@ impl<Out: Write, Side: Write> Renderer<Out, Side> {
         if self.json {
             self.json_line(&JsonLine::Changed(json_changed(key, value, from)))?;
         } else if self.columns {
-            writeln!(self.out, "{}", writes::changed_row(key, value, from))?;
+            let row = writes::changed_row(key, value, self.called(from));
+            writeln!(self.out, "{row}")?;
         } else {
             writeln!(self.out, "{}", writes::changed_line(key, value, from))?;
         }
@@ -411,7 +439,13 @@ impl<Out: Write, Side: Write> Renderer<Out, Side> {
         }
     }
 
+    /// A servent as it is shown: to a person with its name, if it has one.
+    pub(crate) fn called(&self, servent: SocketAddr) -> String {
+        if self.columns { self.names.called(servent) } else { servent.to_string() }
+    }
+
     fn answer_line(&mut self, from: SocketAddr, body: &AnswerBody) -> io::Result<()> {
+        let from = self.called(from);
         match body {
             AnswerBody::Value(value) => writeln!(self.out, "{} {from}", Escaped::value(value)),
             AnswerBody::Place { path, .. } => {
@@ -437,15 +471,62 @@ impl<Out: Write, Side: Write> Renderer<Out, Side> {
         } else if ending.answers == 0 {
             writeln!(self.out, "No answer received")?;
         }
+        if let Some(overlay) = std::mem::take(&mut self.discovery).overlay() {
+            write!(self.out, "{}", topology::drawing(&overlay))?;
+        }
         self.out.flush()?;
         self.show_aside(summary(ask, contents, ending, self.silence_max));
         Ok(())
     }
 
-    fn json_line(&mut self, line: &JsonLine<'_>) -> io::Result<()> {
-        line.serialize(&mut serde_json::Serializer::with_formatter(&mut self.out, SafeJson))?;
-        writeln!(self.out)
+    /// Says what a query came to, of whose answers nothing was shown as they came.
+    pub(crate) fn show_summary(&mut self, ask: &Ask, ending: &Ending) {
+        self.show_aside(summary(Some(ask), None, ending, self.silence_max));
     }
+
+    /// Shows what is ready to be shown.
+    pub(crate) fn show_bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.out.write_all(bytes)?;
+        self.out.flush()
+    }
+
+    /// Shows an overlay to a program.
+    pub(crate) fn show_topology(&mut self, overlay: &DrawnOverlay) -> io::Result<()> {
+        self.json_line(&JsonLine::Topology(json_topology(overlay)))?;
+        self.out.flush()
+    }
+
+    /// Shows an answer that is new since the last time it was asked.
+    pub(crate) fn show_new_answer(&mut self, ask: &Ask, answer: &Event) -> io::Result<()> {
+        if !self.json {
+            write!(self.out, "+ ")?;
+        }
+        self.show(Some(ask), answer)
+    }
+
+    /// Shows an answer that is not given any more, or is another now.
+    pub(crate) fn show_gone(&mut self, ask: &Ask, from: SocketAddr, value: &[u8]) -> io::Result<()> {
+        if self.json {
+            let pair = JsonKeyAndValue::of(asked_for(ask), Some(value));
+            self.json_line(&JsonLine::Gone(JsonGone { command: "?", pair, from }))?;
+        } else {
+            let from = self.called(from);
+            writeln!(self.out, "- {} {from}", Escaped::value(value))?;
+        }
+        self.out.flush()
+    }
+
+    fn json_line(&mut self, line: &JsonLine<'_>) -> io::Result<()> {
+        self.out.write_all(&json_line(line)?)
+    }
+}
+
+/// A line of JSON, with its end.
+pub(crate) fn json_line(line: &JsonLine<'_>) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    line.serialize(&mut serde_json::Serializer::with_formatter(&mut bytes, SafeJson))?;
+    bytes.push(b'\n');
+    Ok(bytes)
 }
 
 /// JSON of one line, in which what a terminal might obey is escaped too, beyond what JSON demands. A program that reads
@@ -501,17 +582,6 @@ fn asked_for(ask: &Ask) -> Option<&[u8]> {
     match ask {
         Ask::Key(key) => Some(key.as_bytes()),
         Ask::Topology | Ask::Find(_) | Ask::Named(_) | Ask::Hashed(_) => None,
-    }
-}
-
-/// The servents on a path, fit to be shown: a path that came as text may hold anything.
-fn words(path: &Path) -> Vec<String> {
-    match path {
-        Path::Addresses(addresses) => addresses.iter().map(ToString::to_string).collect(),
-        Path::Text(text) => {
-            let words = text.split(|byte| *byte == b' ').filter(|word| !word.is_empty());
-            words.map(|word| Escaped::new(word).to_string()).collect()
-        }
     }
 }
 
@@ -669,6 +739,8 @@ mod tests {
             found_last: Vec::new(),
             beyond_last: None,
             files_from: None,
+            names: NamesHeard::default(),
+            discovery: Discovery::default(),
         };
         renderer.show(Some(&Ask::Key(Key::new(b"tea").unwrap())), &event).unwrap();
         let line = String::from_utf8(renderer.out).unwrap();

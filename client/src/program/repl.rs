@@ -3,8 +3,10 @@
 //! Prompt or collect, never both: while a line is edited nothing is printed (but that the contact is gone, which the line
 //! editor shows above the line), while a query is pending nothing is read.
 
+mod every;
 mod files;
 mod get;
+mod topology;
 mod writes;
 
 use std::collections::VecDeque;
@@ -22,6 +24,7 @@ use common::address::parse_servent;
 use common::counted::{counted, grouped};
 use common::dialect::{Dialect, Manners};
 use common::limits::COMMAND_BYTES_MAX;
+use drawing::Discovery;
 use servent::patient;
 use servent::signals::is_ignored;
 use servent::sockets::{raise_descriptor_limit, resolve};
@@ -32,13 +35,14 @@ use crate::program::contents::Found;
 use crate::program::hello::{AddressesTried, complaint};
 use crate::program::hint::{DOUBTFUL, Whereabouts, lost_on_the_way, not_arrived, not_understood};
 use crate::program::members::{ListingSoFar, MEMBERS, tells_no_members, unattached, unfinished};
+use crate::program::names::NamesHeard;
 use crate::program::options::{AnswersVia, Options};
 use crate::program::outcome::Outcome;
 use crate::program::prompt::{Entered, Prompt};
 use crate::program::render::{Renderer, humane};
 use crate::program::script::{Script, ScriptLine};
 use crate::{
-    Ask, AskError, Client, ClientError, ConnectError, EndReason, Event, GreetEnd, GreetingEnded, ListingEnd,
+    Ask, AskError, Client, ClientError, ConnectError, EndReason, Ending, Event, GreetEnd, GreetingEnded, ListingEnd,
     MembersListed, QueryNumber, Question, Via,
 };
 
@@ -68,6 +72,8 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Outcome> {
         found_last: Vec::new(),
         beyond_last: None,
         files_from: None,
+        names: NamesHeard::default(),
+        discovery: Discovery::default(),
     };
     let place = Whereabouts {
         contact: options.contact.clone(),
@@ -76,7 +82,8 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Outcome> {
         answers_at: client.answers_at(),
         port_was_named: options.answer_port.is_some_and(|port| port != 0),
     };
-    let interactive = options.commands.is_empty() && io::stdin().is_terminal() && io::stdout().is_terminal();
+    let is_told = !options.commands.is_empty() || options.topology.is_some();
+    let interactive = !is_told && io::stdin().is_terminal() && io::stdout().is_terminal();
     let mut repl = Repl {
         client,
         interrupt,
@@ -87,7 +94,9 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Outcome> {
         silence_max: options.timeout,
         answers_wanted: options.answers,
         asked: VecDeque::new(),
-        attaches_again: interactive,
+        attaches_again: interactive || options.every.is_some(),
+        asks_again: options.every.is_some(),
+        is_missed: false,
         wonders_why_back: interactive && options.via == AnswersVia::Auto,
         has_come_back: false,
         unfetched_count: 0,
@@ -95,6 +104,8 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Outcome> {
         is_told: false,
         machine_failed: false,
     };
+
+    repl.note_contact_name();
 
     // Between the commands of a script Ctrl-C ends the program; during a query, and at a prompt, the query.
     let idle = Arc::new(AtomicBool::new(!interactive));
@@ -111,6 +122,18 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Outcome> {
 
     if interactive {
         return repl.run_interactive(options.hint.as_deref());
+    }
+    if options.topology.is_some() || options.every.is_some() {
+        idle.store(false, Ordering::SeqCst);
+        let next = match (&options.every, options.topology) {
+            (Some((ask, every)), _) => repl.follow(ask, *every)?,
+            (None, Some(form)) => repl.write_topology(form, options.output.as_deref())?,
+            (None, None) => Next::Continue,
+        };
+        if next == Next::Interrupted {
+            repl.worsen(Outcome::Interrupted);
+        }
+        return Ok(repl.worst);
     }
     if options.commands.is_empty() {
         repl.run_script(io::BufReader::new(patient::stdin()), &idle)?;
@@ -137,6 +160,10 @@ struct Repl<Out: Write, Side: Write> {
     asked: VecDeque<(QueryNumber, Ask)>,
     /// Whether a contact that is lost is attached to again.
     attaches_again: bool,
+    /// Whether one command is asked again and again.
+    asks_again: bool,
+    /// It was said that the contact is not there, and holds still.
+    is_missed: bool,
     /// Whether it is to be said why answers come back, once.
     wonders_why_back: bool,
     /// Since a query last ended, an answer came back.
@@ -198,7 +225,7 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
     /// Runs what a person enters until that person leaves, which is no failure whatever came of it.
     fn run_interactive(&mut self, hint: Option<&str>) -> anyhow::Result<Outcome> {
         let mut prompt = Prompt::new(self.interrupt.try_clone()?)?;
-        self.renderer.show_aside(format_args!("attached to {}", self.place.contact));
+        self.say_attached("");
         self.renderer.show_help();
         hint.inspect(|hint| self.renderer.show_aside(hint));
         let notice = format!("client: contact {} is lost; the next line attaches again", self.place.contact);
@@ -343,19 +370,32 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
     }
 
     fn ask(&mut self, ask: &Ask) -> anyhow::Result<Next> {
-        let (silence_max, answers_wanted) = (self.silence_max, self.answers_wanted);
-        let question = Question { silence_max, answers_wanted, ..Question::new(ask.clone()) };
-        let query = match self.begin(|client| client.begin(question))? {
+        let query = match self.begin_query(ask)? {
             Ok(query) => query,
             Err(next) => return Ok(next),
         };
-        (self.has_come_back, self.unfetched_count) = (false, 0);
-        self.asked.push_back((query, ask.clone()));
-        if self.asked.len() > ASKED_KEPT {
-            self.asked.pop_front();
-        }
         let end_of = |event| if let Event::Finished(ending) = event { Some(ending) } else { None };
-        let Some(ending) = self.tell_until(query, end_of)? else { return Ok(Next::Continue) };
+        let ending = self.tell_until(query, end_of)?;
+        Ok(ending.map_or(Next::Continue, |ending| self.on_query_over(&ending)))
+    }
+
+    /// Begins a query as the command line has it. What is next, where it was not asked.
+    fn begin_query(&mut self, ask: &Ask) -> anyhow::Result<Result<QueryNumber, Next>> {
+        let (silence_max, answers_wanted) = (self.silence_max, self.answers_wanted);
+        let question = Question { silence_max, answers_wanted, ..Question::new(ask.clone()) };
+        let begun = self.begin(|client| client.begin(question))?;
+        if let Ok(query) = begun {
+            (self.has_come_back, self.unfetched_count) = (false, 0);
+            self.asked.push_back((query, ask.clone()));
+            if self.asked.len() > ASKED_KEPT {
+                self.asked.pop_front();
+            }
+        }
+        Ok(begun)
+    }
+
+    /// Says what there is to say of a query that is over, and what that comes to.
+    fn on_query_over(&mut self, ending: &Ending) -> Next {
         if let Some(beyond) = self.renderer.beyond_last.take()
             && !self.is_quiet
             && !self.renderer.json
@@ -367,7 +407,7 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
         if std::mem::take(&mut self.has_come_back) && std::mem::take(&mut self.wonders_why_back) {
             self.renderer.show_aside(format_args!("{}", self.place.why_back()));
         }
-        self.worsen(Outcome::of_query(&ending, self.is_lost));
+        self.worsen(Outcome::of_query(ending, self.is_lost));
         if machine_failed {
             self.worsen(Outcome::MachineFailed);
         }
@@ -377,21 +417,21 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
         if matches!(ending.reason, EndReason::Silence | EndReason::Incomplete) && !self.is_quiet {
             // What was lost stands in the summary, where there is one.
             if self.renderer.side.is_none() && !self.is_lost {
-                lost_on_the_way(&ending).into_iter().for_each(say);
+                lost_on_the_way(ending).into_iter().for_each(say);
             }
             if ending.doubtful {
                 say(DOUBTFUL.to_owned());
             }
             if ending.missing > 0 {
                 let is_explained = machine_failed || unfetched_count >= ending.missing;
-                say(if is_explained { not_arrived(&ending) } else { self.place.hint(&ending) });
+                say(if is_explained { not_arrived(ending) } else { self.place.hint(ending) });
             }
         }
-        Ok(match ending.reason {
+        match ending.reason {
             _ if self.is_lost && !self.attaches_again => Next::Lost,
             EndReason::Cancelled => Next::Interrupted,
             _ => Next::Continue,
-        })
+        }
     }
 
     /// Tells what comes until what goes by this number is over, and gives how, as `end_of` finds it.
@@ -400,20 +440,25 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
         number: QueryNumber,
         end_of: impl Fn(Event) -> Option<End>,
     ) -> anyhow::Result<Option<End>> {
-        loop {
-            let (of, event) = match self.client.next_event() {
-                Ok(Some(told)) => told,
-                Ok(None) => return Ok(None),
-                Err(ClientError::Interrupted) => {
-                    self.take_interrupt();
-                    self.client.cancel(number);
-                    continue;
-                }
-                Err(error) => return Err(error.into()),
-            };
+        while let Some((of, event)) = self.next_event(number)? {
             self.tell(of, &event, None)?;
             if let Some(end) = end_of(event) {
                 return Ok(Some(end));
+            }
+        }
+        Ok(None)
+    }
+
+    /// What comes next, while what goes by this number is pending; Ctrl-C ends that.
+    fn next_event(&mut self, number: QueryNumber) -> anyhow::Result<Option<(Option<QueryNumber>, Event)>> {
+        loop {
+            match self.client.next_event() {
+                Ok(told) => return Ok(told),
+                Err(ClientError::Interrupted) => {
+                    self.take_interrupt();
+                    self.client.cancel(number);
+                }
+                Err(error) => return Err(error.into()),
             }
         }
     }
@@ -649,11 +694,27 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
                 // The terminal has shown ^C and left the cursor behind it.
                 self.renderer.show_aside("");
             }
-            say(format_args!("client: {:#}; the line was not asked", anyhow::Error::from(error)));
+            // Whoever asks again and again is told once.
+            if !std::mem::replace(&mut self.is_missed, self.asks_again) {
+                say(format_args!("client: {:#}; the line was not asked", anyhow::Error::from(error)));
+            }
             return Ok(false);
         }
-        self.renderer.show_aside(format_args!("attached to {} again", self.place.contact));
+        self.is_missed = false;
+        self.say_attached(" again");
         Ok(true)
+    }
+
+    /// The contact as it was named, and its name.
+    fn say_attached(&mut self, again: &str) {
+        let name = self.client.contact_name().map(|name| format!(" ({name})")).unwrap_or_default();
+        self.note_contact_name();
+        self.renderer.show_aside(format_args!("attached to {}{name}{again}", self.place.contact));
+    }
+
+    fn note_contact_name(&mut self) {
+        let (contact, name) = (self.client.contact_goes_by(), self.client.contact_name());
+        self.renderer.names.note(contact, name);
     }
 
     /// Whether Ctrl-C came since this was last told.

@@ -3,6 +3,7 @@
 //!
 //! The editing itself is rustyline's; it restores the terminal whenever it returns, but not when a signal ends us.
 
+use std::env;
 use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -19,7 +20,7 @@ use anyhow::Context;
 use rustix::fs::{OFlags, fcntl_getfl, fstat};
 use rustix::io::write;
 use rustix::stdio::{dup2_stdin, dup2_stdout, stdin, stdout};
-use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr, ttyname};
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr, ttyname};
 use servent::output;
 use servent::signals::is_ignored;
 use signal_hook::consts::{SIGHUP, SIGTERM};
@@ -31,6 +32,17 @@ const LEAVE_LINE: &[u8] = b"\x1b[?2004l\r\n";
 /// How wide the one is that results are shown on.
 pub(crate) fn columns_of_results() -> usize {
     output::columns(stdout())
+}
+
+/// How many rows that has; nothing where it does not say.
+pub(crate) fn rows_of_results() -> Option<usize> {
+    let rows = tcgetwinsize(stdout()).map_or(0, |size| usize::from(size.ws_row));
+    (rows > 0).then_some(rows)
+}
+
+/// Whether that can be cleared, and the cursor moved.
+pub(crate) fn can_clear() -> bool {
+    env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb")
 }
 
 /// Opens the terminal once more, in place of what was inherited. Who shares a descriptor shares its mode: the line editor

@@ -3,6 +3,7 @@
 //!
 //! Keys, values and names are of users or strangers, and go through `Escaped`, or JSON's own escapes.
 
+use std::fmt::Display;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
@@ -58,7 +59,7 @@ pub(crate) fn json_changed<'a>(key: &'a [u8], value: Option<&'a [u8]>, from: Soc
 }
 
 /// For people: the key, its value, and whose it is.
-pub(crate) fn changed_row(key: &[u8], value: Option<&[u8]>, from: SocketAddr) -> String {
+pub(crate) fn changed_row(key: &[u8], value: Option<&[u8]>, from: impl Display) -> String {
     let key = Escaped::new(key);
     match value {
         Some(value) => format!("{key} {} {from}", Escaped::value(value)),
@@ -76,7 +77,7 @@ pub(crate) fn changed_line(key: &[u8], value: Option<&[u8]>, from: SocketAddr) -
 }
 
 /// What came of it, where the contact has said whether something has changed: that first.
-pub(crate) fn line(change: &Change, outcome: WriteOutcome, from: SocketAddr, elapsed: Duration) -> Option<String> {
+pub(crate) fn line(change: &Change, outcome: WriteOutcome, from: impl Display, elapsed: Duration) -> Option<String> {
     let subject = Escaped::new(change.subject());
     let done = match (outcome, change) {
         (WriteOutcome::Stored, Change::Publish { .. }) => "published",

@@ -21,6 +21,7 @@ mod script;
 #[path = "../support/mod.rs"]
 mod support;
 mod terminal;
+mod topology;
 mod tp3;
 mod writes;
 

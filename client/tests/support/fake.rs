@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use common::features::Features;
 use common::message::{Finished, Handed, Hello, Message, Request, Role, ServentId};
 use common::query::{Answer, AnswerBody, AskHash, BroughtAnswer, BroughtBody, Tally};
+use common::servent_name::ServentName;
 use peers::{Heard, PATIENCE};
 
 use super::listen;
@@ -107,6 +108,8 @@ impl Fake {
 pub(crate) struct Peer {
     peer: peers::Peer,
     advertised: SocketAddr,
+    /// What it says it is called.
+    name: Option<ServentName>,
     /// Where the client hears answers; known once it has said hello.
     pub(crate) answer_address: Option<SocketAddr>,
 }
@@ -115,7 +118,7 @@ impl Peer {
     fn new(stream: TcpStream, advertised: SocketAddr) -> Peer {
         let mut peer = peers::Peer::over(stream);
         peer.fall_silent();
-        Peer { peer, advertised, answer_address: None }
+        Peer { peer, advertised, name: None, answer_address: None }
     }
 
     /// Connects to a client's answer address and exchanges hellos, as a servent that goes by `advertised`.
@@ -150,6 +153,12 @@ impl Peer {
         assert!(self.try_greet_as(features), "a client says hello first, and as a client");
     }
 
+    /// The same as one that is called this.
+    pub(crate) fn greet_called(&mut self, name: &str) {
+        self.name = Some(ServentName::try_from(name).unwrap());
+        self.greet();
+    }
+
     fn try_greet(&mut self) -> bool {
         self.try_greet_as(Features::OF_SERVENTS)
     }
@@ -161,7 +170,8 @@ impl Peer {
         let ip = self.peer.stream().peer_addr().unwrap().ip();
         self.answer_address = Some(SocketAddr::new(ip, answer_port));
         let role = Role::Servent { id: id_at(self.advertised), advertised: self.advertised };
-        self.send(&Message::Hello(Hello { features, ..Hello::new(role) }));
+        let name = self.name.clone();
+        self.send(&Message::Hello(Hello { features, name, ..Hello::new(role) }));
         true
     }
 

@@ -39,6 +39,8 @@ pub(crate) struct Terminal {
     master: Box<dyn MasterPty + Send>,
     keyboard: Box<dyn Write + Send>,
     screen: Arc<(Mutex<Parser>, Condvar)>,
+    /// All that was ever written, also what has been cleared since.
+    written: Arc<Mutex<Vec<u8>>>,
     pid: Pid,
     ended: Receiver<u32>,
     code: Option<u32>,
@@ -52,9 +54,18 @@ impl Terminal {
         Terminal::of_kind(XTERM, home, &[], arguments)
     }
 
+    /// The same at a terminal that says it has so many columns, whose screen nobody looks at.
+    pub(crate) fn of_width(columns: u16, home: &Path, arguments: &[&str]) -> Terminal {
+        Terminal::of_kind_and_width(XTERM, columns, home, &[], arguments)
+    }
+
     /// Starts a client behind a program that changes something and then becomes the client, at a terminal of this kind.
     pub(crate) fn of_kind(kind: &str, home: &Path, before: &[&str], arguments: &[&str]) -> Terminal {
-        let size = PtySize { rows: ROWS, cols: COLUMNS, ..PtySize::default() };
+        Terminal::of_kind_and_width(kind, COLUMNS, home, before, arguments)
+    }
+
+    fn of_kind_and_width(kind: &str, columns: u16, home: &Path, before: &[&str], arguments: &[&str]) -> Terminal {
+        let size = PtySize { rows: ROWS, cols: columns, ..PtySize::default() };
         let pair = native_pty_system().openpty(size).unwrap();
         let client = fleet::program("client").unwrap();
         let words = before.iter().map(OsStr::new).chain([client.as_os_str()]).chain(arguments.iter().map(OsStr::new));
@@ -74,15 +85,18 @@ impl Terminal {
         let screen = Arc::new((Mutex::new(parser), Condvar::new()));
         let mut output = pair.master.try_clone_reader().unwrap();
         let drawn = Arc::clone(&screen);
+        let written = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&written);
         thread::spawn(move || {
             let mut buffer = [0; 4096];
             while let Ok(count @ 1..) = output.read(&mut buffer) {
+                kept.lock().unwrap().extend_from_slice(&buffer[..count]);
                 drawn.0.lock().unwrap().process(&buffer[..count]);
                 drawn.1.notify_all();
             }
         });
         let keyboard = pair.master.take_writer().unwrap();
-        Terminal { master: pair.master, keyboard, screen, pid, ended, code: None, greeting: String::new() }
+        Terminal { master: pair.master, keyboard, screen, written, pid, ended, code: None, greeting: String::new() }
     }
 
     /// A client at its first prompt, at a terminal of this kind and with these options. Its contact is kept, because without
@@ -100,6 +114,13 @@ impl Terminal {
     pub(crate) fn wait_for_greeting(&mut self, contact: &str) {
         self.greeting = format!("attached to {contact}\n{HELP}");
         self.wait_for_screen("> ");
+    }
+
+    /// Has the terminal another size from now on. What is on the screen is gone.
+    pub(crate) fn resize(&self, rows: u16, columns: u16) {
+        let mut screen = self.screen.0.lock().unwrap();
+        *screen = Parser::new(NonZeroU16::new(rows).unwrap(), NonZeroU16::new(columns).unwrap(), 0);
+        self.master.resize(PtySize { rows, cols: columns, ..PtySize::default() }).unwrap();
     }
 
     /// Presses keys; Enter is `\r`. With Ctrl-C the system throws away what was said and has yet to be shown, unless a
@@ -134,6 +155,13 @@ impl Terminal {
     /// Waits until the screen contains a text.
     pub(crate) fn wait_for_text(&self, expected: &str) {
         self.wait_for(expected, |shown, wanted| shown.contains(wanted));
+    }
+
+    /// Waits until a text was written, be it on the screen still or not.
+    pub(crate) fn wait_for_written(&self, expected: &str) {
+        let expected = expected.replace('\n', "\r\n");
+        let written = || String::from_utf8_lossy(&self.written.lock().unwrap()).contains(&expected);
+        self.wait_until(&format!("to have been written:\n{expected}"), |_| written());
     }
 
     /// Waits until a text is the last on the screen.
@@ -210,7 +238,7 @@ fn shown(parser: &Parser) -> String {
     let (cursor_row, cursor_column) = screen.cursor_position();
     let mut lines = vec![String::new()];
     let mut lines_count = 0;
-    for (row, text) in (0..).zip(screen.rows(0, COLUMNS)) {
+    for (row, text) in (0..).zip(screen.rows(0, screen.size().1.into())) {
         let line = lines.last_mut().unwrap();
         line.push_str(&text);
         if row == cursor_row {

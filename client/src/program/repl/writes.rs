@@ -53,7 +53,7 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
             from,
             elapsed: written.elapsed,
         };
-        let line = told.and_then(|outcome| line(change, outcome, from, written.elapsed));
+        let line = told.and_then(|outcome| line(change, outcome, self.renderer.called(from), written.elapsed));
         self.renderer.show_written(&shown, line.as_deref())?;
         if end == WriteEnd::NotUnderstood {
             say(format_args!("client: {}", not_understood(&self.place.contact)));
