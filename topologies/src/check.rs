@@ -15,6 +15,7 @@ use client::{Ask, EndReason, Ending, Question, Tally};
 use common::counted::counted;
 use common::limits::{SILENCE_DEFAULT, TTL_MAX};
 use common::store::Store;
+use drawing::{Discovery, DrawnOverlay};
 use servent::options::DataSource;
 
 use crate::asking::{self, Asked, GivenAnswer};
@@ -30,7 +31,17 @@ const SILENCES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(4),
 /// How an overlay is brought up, with what the servents log kept where that is wanted.
 pub type BringUp<'a> = &'a dyn Fn(&Topology, Option<&Logs>) -> anyhow::Result<Fleet>;
 
-/// Brings a topology up at `ip`, asks, compares, takes it down. Returns how many differences there were; the transcript
+/// What a comparison found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckedOverlay {
+    /// How many differences there were, in all that was asked.
+    pub differences: usize,
+    /// What is declared within reach of the query for the topology and what that found, as one overlay: new is what was found
+    /// and is not declared, gone what is declared and was not found.
+    pub drawn: DrawnOverlay,
+}
+
+/// Brings a topology up at `ip`, asks, compares, takes it down. What is drawn is the first round, as declared; the transcript
 /// goes to `out`, and what the servents log to `logs`, where that is wanted.
 pub fn check(
     topology: &Topology,
@@ -38,18 +49,18 @@ pub fn check(
     logs: Option<&Logs>,
     bring_up: BringUp<'_>,
     out: &mut dyn Write,
-) -> anyhow::Result<usize> {
+) -> anyhow::Result<CheckedOverlay> {
     refuse_uneven_ttl(topology)?;
     let as_declared = topology.clone().moved_to(ip);
-    let mut differences = check_round(&as_declared, "as declared", logs, bring_up, out)?;
+    let mut checked = check_round(&as_declared, "as declared", logs, bring_up, out)?;
     let servents = topology.servents.len();
     let expected = Expected::new(&as_declared, 0);
     if expected.exact || !expected.told {
-        return Ok(differences);
+        return Ok(checked);
     }
     if servents > usize::from(TTL_MAX) + 1 {
         writeln!(out, "\nwith {servents} servents no TTL leaves room for every way: no round of exact counts")?;
-        return Ok(differences);
+        return Ok(checked);
     }
     let mut once = as_declared;
     for declared in &mut once.servents {
@@ -57,8 +68,9 @@ pub fn check(
         declared.options.ttl = TTL_MAX;
     }
     writeln!(out)?;
-    differences += check_round(&once, &format!("with --forward-once --ttl {TTL_MAX}"), logs, bring_up, out)?;
-    Ok(differences)
+    let how = format!("with --forward-once --ttl {TTL_MAX}");
+    checked.differences += check_round(&once, &how, logs, bring_up, out)?.differences;
+    Ok(checked)
 }
 
 fn refuse_uneven_ttl(topology: &Topology) -> anyhow::Result<()> {
@@ -75,7 +87,7 @@ fn check_round(
     logs: Option<&Logs>,
     bring_up: BringUp<'_>,
     out: &mut dyn Write,
-) -> anyhow::Result<usize> {
+) -> anyhow::Result<CheckedOverlay> {
     writeln!(
         out,
         "{}: {}, {}, {how}; a query enters at {}",
@@ -88,18 +100,18 @@ fn check_round(
         writeln!(out, "  {horizon}")?;
     }
     let fleet = bring_up(topology, logs)?;
-    let differences = compare(topology, out)?;
+    let checked = compare(topology, out)?;
     fleet.end()?;
-    Ok(differences)
+    Ok(checked)
 }
 
-/// Asks an overlay that is up and compares it with what is declared. Returns how many differences there were.
-pub fn compare(topology: &Topology, out: &mut dyn Write) -> anyhow::Result<usize> {
+/// Asks an overlay that is up and compares it with what is declared.
+pub fn compare(topology: &Topology, out: &mut dyn Write) -> anyhow::Result<CheckedOverlay> {
     let expected = Expected::new(topology, 0);
     let mut round = Round { topology, expected, data: load_data(topology)?, out, differences: 0 };
     round.ask_for_keys()?;
-    round.ask_for_topology()?;
-    Ok(round.differences)
+    let drawn = round.ask_for_topology()?;
+    Ok(CheckedOverlay { differences: round.differences, drawn })
 }
 
 struct Round<'a> {
@@ -145,18 +157,22 @@ impl Round<'_> {
         Ok(())
     }
 
-    fn ask_for_topology(&mut self) -> anyhow::Result<()> {
+    fn ask_for_topology(&mut self) -> anyhow::Result<DrawnOverlay> {
         let reached = usize::try_from(self.expected.demanded.reached)?;
         let asked = self.ask("T", &Question::new(Ask::Topology), "every servent's place", reached)?;
         let addresses = self.topology.addresses();
         let mut found_links = BTreeSet::new();
         let mut answered = BTreeSet::new();
+        let mut discovery = Discovery::default();
         for answer in &asked.answers {
             let path: Vec<String> = answer.path.iter().map(ToString::to_string).collect();
             writeln!(self.out, "      {} {}", path.join(" "), answer.from)?;
             answered.insert(answer.from);
             found_links.extend(answer.neighbors.iter().map(|neighbor| sorted(answer.from, *neighbor)));
             self.compare_path(answer, &addresses)?;
+            // Where some speak TP3 paths alone are compared: they do not name neighbors, and have no name as such.
+            let neighbors = self.expected.told.then_some(answer.neighbors.as_slice());
+            discovery.add(answer.from, None, &answer.path, neighbors);
         }
         let within = |place: &usize| self.expected.demanded.reaches(*place);
         let wanted: BTreeSet<SocketAddr> = (0..addresses.len()).filter(within).map(|place| addresses[place]).collect();
@@ -166,7 +182,23 @@ impl Round<'_> {
         if self.expected.told {
             self.compare("links discovered", &found_links, &wanted_links)?;
         }
-        self.compare_ending(&asked, wanted.len())
+        self.compare_ending(&asked, wanted.len())?;
+        let contact = addresses[0];
+        // The contact was there to ask it.
+        let found = discovery.overlay().unwrap_or_else(|| DrawnOverlay::declared(contact, &[(contact, None)], &[]));
+        let is_drawn = |address| found.servents().iter().any(|servent| servent.address == address);
+        let declared_links: Vec<(SocketAddr, SocketAddr)> = wanted_links
+            .into_iter()
+            .filter(|link| {
+                // Neither is a difference: what nobody has words for, and what was told of and left out of the picture.
+                let (is_found, is_whole) = (found_links.contains(link), is_drawn(link.0) && is_drawn(link.1));
+                if self.expected.told { is_whole || !is_found } else { found.has_link(link.0, link.1) }
+            })
+            .collect();
+        let ends = declared_links.iter().flat_map(|(one, other)| [*one, *other]);
+        let declared_servents: BTreeSet<SocketAddr> = wanted.into_iter().chain(ends).collect();
+        let declared_servents: Vec<_> = declared_servents.into_iter().map(|address| (address, None)).collect();
+        Ok(found.since(&DrawnOverlay::declared(contact, &declared_servents, &declared_links)))
     }
 
     fn ask(&mut self, command: &str, question: &Question, why: &str, wanted_count: usize) -> anyhow::Result<Asked> {

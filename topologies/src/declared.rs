@@ -232,9 +232,6 @@ impl Declared {
         if *tp3 {
             words.push("--tp3".to_owned());
         }
-        if *published_only {
-            words.push("--published-only".to_owned());
-        }
         for network in tp3_answers {
             words.extend(["--tp3-answers".to_owned(), network.to_string()]);
         }
@@ -452,6 +449,8 @@ mod tests {
                      --share /srv/films --never /some where/topologies/n --cache /some where/topologies/c \
                      --store /some where/topologies/north.db";
         assert!(told.ends_with(words) && told.contains(" --published-only "), "{told}");
+        let again = Options::of(topology.servents[0].arguments()).unwrap();
+        assert!(again.published_only && again.store.is_some() && again.share.is_some());
     }
 
     #[test]

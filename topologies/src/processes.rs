@@ -292,7 +292,7 @@ fn leave(signal: i32, gone: &Receiver<()>) {
     std::process::exit(128 + signal);
 }
 
-/// Has this done before the program exits because a signal told it to. It must not wait for anything.
+/// Has this done before the program exits because a signal told it to. It must not wait for long.
 pub fn do_before_exit(what: fn()) {
     running().before_exit = Some(what);
 }

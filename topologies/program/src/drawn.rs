@@ -37,12 +37,12 @@ pub enum OverlayName {
     /// By the name or the path of a `.topo` file.
     File(String),
     /// By a shape and its figures.
-    Drawn(DrawnOverlay),
+    Drawn(DrawnShape),
 }
 
 /// A shape and figures that it can have.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DrawnOverlay {
+pub struct DrawnShape {
     /// As it was written.
     text: String,
     kind: DrawnKind,
@@ -100,9 +100,7 @@ impl FromStr for OverlayName {
 
     fn from_str(text: &str) -> Result<OverlayName, String> {
         match text.split_once(':') {
-            Some((shape, figures)) if !is_path(text) => {
-                DrawnOverlay::read(text, shape, figures).map(OverlayName::Drawn)
-            }
+            Some((shape, figures)) if !is_path(text) => DrawnShape::read(text, shape, figures).map(OverlayName::Drawn),
             _ => Ok(OverlayName::File(text.to_owned())),
         }
     }
@@ -128,8 +126,8 @@ impl OverlayName {
     }
 }
 
-impl DrawnOverlay {
-    fn read(text: &str, shape: &str, figures: &str) -> Result<DrawnOverlay, String> {
+impl DrawnShape {
+    fn read(text: &str, shape: &str, figures: &str) -> Result<DrawnShape, String> {
         let Some(form) = FORMS.into_iter().find(|form| form.name == shape) else {
             let forms = FORMS.map(|DrawnForm { name, figures, .. }| format!("{name}:{figures}")).join(", ");
             return Err(format!("no shape is called `{shape}`; there are {forms}"));
@@ -148,7 +146,7 @@ impl DrawnOverlay {
                 )));
             }
         };
-        let drawn = |servents, degree| DrawnOverlay { text: text.to_owned(), kind: kind.clone(), servents, degree };
+        let drawn = |servents, degree| DrawnShape { text: text.to_owned(), kind: kind.clone(), servents, degree };
         let drawn = if kind == DrawnKind::EvenTree {
             let servents = tree_servents(first, second).map_err(|why| odd(&why))?;
             drawn(servents, first)
@@ -160,7 +158,7 @@ impl DrawnOverlay {
     }
 
     fn refuse_what_cannot_be(&self) -> anyhow::Result<()> {
-        let DrawnOverlay { kind, servents, degree, .. } = self;
+        let DrawnShape { kind, servents, degree, .. } = self;
         let (servents, degree) = (*servents, *degree);
         let least = if *kind == DrawnKind::Drawn(Shape::Ring) { 3 } else { 2 };
         // The first of a star has all others for neighbors.
@@ -213,7 +211,7 @@ impl DrawnOverlay {
 
     /// The same links as `topology sim` draws of this seed.
     fn graph(&self, seed: u64) -> Graph {
-        let DrawnOverlay { kind, servents, degree, .. } = self;
+        let DrawnShape { kind, servents, degree, .. } = self;
         match kind {
             DrawnKind::EvenTree => shapes::even_tree(*servents, *degree),
             DrawnKind::Pattern => shapes::regular_pattern(*servents, *degree),
@@ -232,7 +230,7 @@ impl DrawnOverlay {
     }
 }
 
-impl fmt::Display for DrawnOverlay {
+impl fmt::Display for DrawnShape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
@@ -297,7 +295,7 @@ mod tests {
 
     use super::*;
 
-    fn drawn(text: &str) -> DrawnOverlay {
+    fn drawn(text: &str) -> DrawnShape {
         match text.parse() {
             Ok(OverlayName::Drawn(drawn)) => drawn,
             other => panic!("{text}: {other:?}"),

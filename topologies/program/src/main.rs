@@ -2,15 +2,19 @@
 //!
 //! It ends exactly the processes it started, also when it is interrupted itself; a simulation starts none.
 
+use std::fs;
 use std::io::{self, Write};
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
+use client::replace_file;
+use drawing::{DrawnOverlay, SinceWords, svg_compared};
 use servent::patient;
-use topologies::check::{check, verdict};
+use topologies::check::{CheckedOverlay, check, verdict};
 use topologies::declared::Topology;
 use topologies::fleet::{client, some_loopback_address};
 use topologies::logs::Logs;
@@ -77,6 +81,9 @@ enum Action {
         /// Keep what each servent logs at debug level, as run does; the second round is added to the first
         #[arg(long, value_name = "DIR")]
         logs: Option<PathBuf>,
+        /// Draw what is declared and what was found as one picture, in which is marked what they do not have in common
+        #[arg(long, value_name = "FILE")]
+        svg: Option<PathBuf>,
     },
     /// Run the code of the servents without sockets and without waiting, at any size and under faults
     #[command(after_help = SimOptions::more_help())]
@@ -108,8 +115,9 @@ fn main() -> ExitCode {
     let run = match Options::parse().what {
         Action::Run { name, seed, every, address, logs, client } => load("run", &name, seed)
             .and_then(|topology| run(&topology.moved_to(address), logs.as_deref(), every.as_deref(), &client)),
-        Action::Check { name, seed, address, logs } => load("check", &name, seed)
-            .and_then(|topology| run_check(&topology, address.unwrap_or_else(some_loopback_address), logs.as_deref())),
+        Action::Check { name, seed, address, logs, svg } => load("check", &name, seed).and_then(|topology| {
+            run_check(&topology, address.unwrap_or_else(some_loopback_address), logs.as_deref(), svg.as_deref())
+        }),
         Action::Sim(options) => run_sim(&options),
         Action::Scale(options) => scale::run(&options).map(|()| ExitCode::SUCCESS),
         Action::Bench(options) => run_bench(&options),
@@ -152,12 +160,34 @@ fn run(
     Ok(ExitCode::from(code))
 }
 
-fn run_check(topology: &Topology, address: Ipv4Addr, logs: Option<&Path>) -> anyhow::Result<ExitCode> {
+fn run_check(
+    topology: &Topology,
+    address: Ipv4Addr,
+    logs: Option<&Path>,
+    picture: Option<&Path>,
+) -> anyhow::Result<ExitCode> {
     let mut out = WhileRead(Some(io::LineWriter::new(patient::stdout())));
     let logs = logs.map(|directory| Logs::create(directory, topology)).transpose()?;
-    let differences = check(topology, address, logs.as_ref(), &bring_up, &mut out)?;
+    let CheckedOverlay { differences, drawn } = check(topology, address, logs.as_ref(), &bring_up, &mut out)?;
+    let written = picture.map_or(Ok(()), |path| write_picture(path, &topology.name, &drawn));
     let well = verdict(topology, differences, &mut out)?;
+    written?;
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// A file is there whole or as it was. What is none, such as a pipe, cannot be replaced, and is written to.
+fn write_picture(path: &Path, name: &str, drawn: &DrawnOverlay) -> anyhow::Result<()> {
+    let words = SinceWords { new: "found, not declared", gone: "declared, not found" };
+    let picture = svg_compared(drawn, &format!("{name}: declared and found"), words);
+    let is_other = fs::metadata(path).is_ok_and(|there| !there.is_file() && !there.is_dir());
+    let written = if is_other {
+        fs::OpenOptions::new().write(true).open(path).and_then(|mut file| file.write_all(picture.as_bytes()))
+    } else {
+        // Whoever has a link there wants what it leads to written.
+        let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        replace_file(&target, picture.as_bytes())
+    };
+    written.with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// An output until nobody reads it any more: a check goes on without, and its exit code says what it found.

@@ -4,7 +4,8 @@
 //! told, is `fleet`'s.
 
 use std::io::{IsTerminal, Write, stderr};
-use std::sync::{Mutex, TryLockError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use anyhow::Context;
 use rustix::stdio;
@@ -14,6 +15,9 @@ use topologies::fleet::{Fleet, FleetProgress};
 use topologies::logs::Logs;
 use topologies::processes;
 
+/// How long whoever takes the line away waits for whoever draws it, whom a terminal may hold up.
+const DRAWING_MAX: Duration = Duration::from_millis(100);
+
 /// To the beginning of the line, and nothing behind it.
 const CLEAR: &str = "\r\x1b[J";
 
@@ -21,11 +25,13 @@ const CLEAR: &str = "\r\x1b[J";
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum LineStage {
     Absent,
+    Drawing,
     Drawn,
     Over,
 }
 
 static STAGE: Mutex<LineStage> = Mutex::new(LineStage::Absent);
+static DRAWN: Condvar = Condvar::new();
 
 /// Brings an overlay up until it is linked as declared, and shows meanwhile how far it is.
 pub fn bring_up(topology: &Topology, logs: Option<&Logs>) -> anyhow::Result<Fleet> {
@@ -61,13 +67,13 @@ impl UpLine {
         if !self.is_wanted || !output::has_room(stdio::stderr()) {
             return;
         }
-        let Ok(mut stage) = STAGE.try_lock() else { return };
-        if *stage != LineStage::Over {
-            *stage = LineStage::Drawn;
-            // In the last column a terminal is about to begin another row.
-            let columns = output::columns(stdio::stderr()).saturating_sub(1);
-            put(&format!("{CLEAR}{}\r", line(progress, columns)));
+        if !pass_on_to(LineStage::Drawing) {
+            return;
         }
+        // In the last column a terminal is about to begin another row.
+        let columns = output::columns(stdio::stderr()).saturating_sub(1);
+        put(&format!("{CLEAR}{}\r", line(progress, columns)));
+        pass_on_to(LineStage::Drawn);
     }
 }
 
@@ -77,13 +83,24 @@ impl Drop for UpLine {
     }
 }
 
+fn stage() -> MutexGuard<'static, LineStage> {
+    STAGE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Nothing comes after the last stage. Whether this was not the last.
+fn pass_on_to(next: LineStage) -> bool {
+    let mut stage = stage();
+    let goes_on = *stage != LineStage::Over;
+    if goes_on {
+        *stage = next;
+    }
+    DRAWN.notify_all();
+    goes_on
+}
+
 fn take_away(then: LineStage) {
-    let mut stage = match STAGE.try_lock() {
-        Ok(stage) => stage,
-        Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-        // Whoever draws it just now waits for the terminal, which shows nothing.
-        Err(TryLockError::WouldBlock) => return,
-    };
+    let waited = DRAWN.wait_timeout_while(stage(), DRAWING_MAX, |stage| *stage == LineStage::Drawing);
+    let (mut stage, _) = waited.unwrap_or_else(PoisonError::into_inner);
     if *stage == LineStage::Drawn && output::has_room(stdio::stderr()) {
         put(CLEAR);
     }

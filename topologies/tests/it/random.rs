@@ -67,7 +67,7 @@ fn check_seed(seed: u64, servents_max: usize) {
     let mut fleet = Fleet::start(&topology).unwrap();
     fleet.wait_until_linked(&topology).unwrap();
     let mut transcript = Vec::new();
-    let differences = compare(&topology, &mut transcript).unwrap();
+    let differences = compare(&topology, &mut transcript).unwrap().differences;
     fleet.end().unwrap();
     assert_eq!(differences, 0, "OVERLAY_SEED={seed}\n{}", String::from_utf8_lossy(&transcript));
 }

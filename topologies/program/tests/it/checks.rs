@@ -9,11 +9,12 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
+use drawing::Since;
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use topologies::check::compare;
+use topologies::check::{CheckedOverlay, compare};
 use topologies::declared::Topology;
 use topologies::fleet::{Fleet, some_loopback_address};
 
@@ -80,7 +81,7 @@ fn refused(words: &[&str]) -> (String, String) {
 }
 
 /// An overlay that is up, compared with a declaration that says otherwise.
-fn differences(real: &str, declared: &str) -> (usize, String) {
+fn differences(real: &str, declared: &str) -> (CheckedOverlay, String) {
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("tea.txt"), "tea green\n").unwrap();
     std::fs::write(directory.path().join("mate.txt"), "tea mate\n").unwrap();
@@ -90,9 +91,9 @@ fn differences(real: &str, declared: &str) -> (usize, String) {
     let mut fleet = Fleet::start(&real).unwrap();
     fleet.wait_until_linked(&real).unwrap();
     let mut transcript = Vec::new();
-    let count = compare(&declared, &mut transcript).unwrap();
+    let checked = compare(&declared, &mut transcript).unwrap();
     fleet.end().unwrap();
-    (count, String::from_utf8(transcript).unwrap())
+    (checked, String::from_utf8(transcript).unwrap())
 }
 
 #[test]
@@ -109,10 +110,89 @@ fn a_check_notices_what_is_not_as_declared() {
         ),
         ("a smaller TTL", &row.replace("9301 -", "9301 - --ttl 0"), "DIFFERS reached: 3, where 2 is declared"),
     ] {
-        let (count, transcript) = differences(row, declared);
-        assert_eq!(count == 0, expected.is_empty(), "{what}:\n{transcript}");
+        let (checked, transcript) = differences(row, declared);
+        assert_eq!(checked.differences == 0, expected.is_empty(), "{what}:\n{transcript}");
         assert!(transcript.contains(expected), "{what}:\n{transcript}");
     }
+}
+
+/// What is marked in the picture of a check: servents and links by their ports, `+` found and not declared, `-` the other way.
+fn marked(checked: &CheckedOverlay) -> Vec<String> {
+    let sign = |since| match since {
+        Since::Same => None,
+        Since::New => Some('+'),
+        Since::Gone => Some('-'),
+    };
+    let drawn = &checked.drawn;
+    let port = |place: usize| drawn.servents()[place].address.port();
+    let servents = drawn.servents().iter().filter_map(|it| Some(format!("{}{}", sign(it.since)?, it.address.port())));
+    let links = drawn.links().iter();
+    let links = links.filter_map(|it| Some(format!("{}{}-{}", sign(it.since)?, port(it.one), port(it.other))));
+    servents.chain(links).collect()
+}
+
+#[test]
+fn a_picture_of_a_check_marks_what_is_not_as_declared() {
+    let row = "9301 - 127.0.0.1:9302\n9302 tea.txt 127.0.0.1:9303\n9303 mate.txt\n";
+    let closed = row.replace("9303 mate.txt", "9303 mate.txt 127.0.0.1:9301");
+    let longer = row.replace("9303 mate.txt", "9303 mate.txt 127.0.0.1:9304\n9304 -");
+    for (real, declared, expected) in [
+        (row, row, &[][..]),
+        (row, &closed, &["-9301-9303"]),
+        (&closed, row, &["+9301-9303"]),
+        (row, &longer, &["-9304", "-9303-9304"]),
+        (&longer, row, &["+9304", "+9303-9304"]),
+        // Out of reach is what nobody can find.
+        (&longer.replace("9301 -", "9301 - --ttl 1"), &longer.replace("9301 -", "9301 - --ttl 1"), &[]),
+    ] {
+        let (checked, transcript) = differences(real, declared);
+        assert_eq!(marked(&checked), expected, "{real} as {declared}:\n{transcript}");
+    }
+}
+
+#[test]
+fn a_check_draws_what_it_found() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("diamond.svg");
+    std::fs::write(&path, "what was there before").unwrap();
+    let to = path.to_str().unwrap();
+    let output = topology(&["check", "diamond", "--svg", to]);
+    assert!(output.status.success(), "{}{}", stdout(&output), stderr(&output));
+    let picture = std::fs::read_to_string(&path).unwrap();
+    assert!(picture.starts_with("<svg ") && picture.ends_with("</svg>\n"), "{picture}");
+    assert!(picture.contains("<title>diamond: declared and found</title>"), "{picture}");
+    assert!(picture.contains(">4 servents, 4 links, diameter 2, degree 2<"), "{picture}");
+    assert!(!picture.contains("not found") && !picture.contains("not declared"), "{picture}");
+    // Nothing else was left there.
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn of_servents_that_speak_tp3_a_picture_has_what_they_can_tell() {
+    let directory = tempfile::tempdir().unwrap();
+    for name in ["tp3-diamond", "mixed"] {
+        let path = directory.path().join(name);
+        let output = topology(&["check", name, "--svg", path.to_str().unwrap()]);
+        assert!(output.status.success(), "{}{}", stdout(&output), stderr(&output));
+        let picture = std::fs::read_to_string(&path).unwrap();
+        assert!(!picture.contains("not found") && !picture.contains("not declared"), "{picture}");
+    }
+}
+
+#[test]
+fn a_picture_that_cannot_be_written_is_said_after_the_check() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("nowhere/picture.svg");
+    let (printed, error) = refused(&["check", "star", "--svg", path.to_str().unwrap()]);
+    assert!(printed.ends_with("\nstar: as declared\n"), "{printed}");
+    assert!(error.starts_with("topology: cannot write ") && error.contains("nowhere/picture.svg: "), "{error}");
+    let (_, error) = refused(&["check", "star", "--svg", directory.path().to_str().unwrap()]);
+    assert!(error.starts_with("topology: cannot write "), "{error}");
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+    // A pipe is written to, and stays one.
+    let output = topology(&["check", "star", "--svg", "/dev/stdout"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(stdout(&output).contains("</svg>\n\nstar: as declared\n"), "{}", stdout(&output));
 }
 
 /// As `topology check … | head -1`.

@@ -386,7 +386,7 @@ fn what_is_said_to_a_servent_that_greets_is_found_in_the_log() {
     assert!(judged == heard && heard > 10, "{judged} of {heard}");
 }
 
-fn home() -> &'static Path {
+pub(crate) fn home() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap()
 }
 

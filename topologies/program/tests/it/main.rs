@@ -14,6 +14,7 @@ mod logs;
 mod make;
 mod patience;
 mod scale;
+mod seeing;
 mod shapes;
 mod sim;
 mod sim_failure;
