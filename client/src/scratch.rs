@@ -15,12 +15,16 @@ use rustix::fs::OFlags;
 const SCRATCH_NAMES_MAX: u32 = 100;
 
 /// Puts these bytes in the place of a file, by way of one beside it whose name nobody has. Whoever is killed in between leaves
-/// that.
+/// that. A link is followed, and stays. What is no file, such as a pipe or a device, stays what it is, and is written to.
 ///
 /// # Errors
 ///
 /// Where the system does not let us.
 pub fn replace_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    if fs::metadata(path).is_ok_and(|there| !there.is_file() && !there.is_dir()) {
+        return OpenOptions::new().write(true).open(path)?.write_all(bytes);
+    }
+    let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let first = std::process::id();
     let scratches = (0..SCRATCH_NAMES_MAX).map(|number| beside(path, &format!(".{}.new", first.wrapping_add(number))));
     let mut replaced = Err(io::ErrorKind::AlreadyExists.into());

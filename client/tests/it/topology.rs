@@ -3,6 +3,7 @@
 //! What a drawing looks like is judged in the crate `drawing`; here it is where it is to be, whole, and of the width of the screen.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use common::message::Message;
@@ -171,6 +172,21 @@ fn a_file_has_all_of_it_or_is_as_it_was() {
     assert_eq!(Client::run([&*chain.contact(), "--topology", "svg", "-o", name], ""), quiet("", 0));
     assert!(fs::read_to_string(&file).unwrap().ends_with("</svg>\n"));
     assert_eq!(names(directory.path()), ["overlay.svg"]);
+
+    // What is no file stays what it is, and a link leads where it did.
+    let [pipe, link] = ["pipe", "link.svg"].map(|name| directory.path().join(name));
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    symlink(&file, &link).unwrap();
+    let reader = Command::new("cat").arg(&pipe).stdout(Stdio::piped()).spawn().unwrap();
+    for place in [&pipe, &link] {
+        fs::write(&file, "before").unwrap();
+        let run = Client::run([&*chain.contact(), "--topology", "svg", "-o", place.to_str().unwrap()], "");
+        assert_eq!(run, quiet("", 0));
+    }
+    assert!(reader.wait_with_output().unwrap().stdout.ends_with(b"</svg>\n"));
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert!(fs::read_to_string(&file).unwrap().ends_with("</svg>\n"));
+    [pipe, link].iter().for_each(|place| fs::remove_file(place).unwrap());
 
     for place in [directory.path().join("nowhere/overlay.svg"), directory.path().to_path_buf()] {
         let place = place.to_str().unwrap();

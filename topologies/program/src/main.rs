@@ -2,7 +2,6 @@
 //!
 //! It ends exactly the processes it started, also when it is interrupted itself; a simulation starts none.
 
-use std::fs;
 use std::io::{self, Write};
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -175,19 +174,10 @@ fn run_check(
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// A file is there whole or as it was. What is none, such as a pipe, cannot be replaced, and is written to.
 fn write_picture(path: &Path, name: &str, drawn: &DrawnOverlay) -> anyhow::Result<()> {
     let words = SinceWords { new: "found, not declared", gone: "declared, not found" };
     let picture = svg_compared(drawn, &format!("{name}: declared and found"), words);
-    let is_other = fs::metadata(path).is_ok_and(|there| !there.is_file() && !there.is_dir());
-    let written = if is_other {
-        fs::OpenOptions::new().write(true).open(path).and_then(|mut file| file.write_all(picture.as_bytes()))
-    } else {
-        // Whoever has a link there wants what it leads to written.
-        let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        replace_file(&target, picture.as_bytes())
-    };
-    written.with_context(|| format!("cannot write {}", path.display()))
+    replace_file(path, picture.as_bytes()).with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// An output until nobody reads it any more: a check goes on without, and its exit code says what it found.
