@@ -56,7 +56,7 @@ const DECODER_BYTES_MAX: usize = FRAME_BYTES_MAX + 16 * KIB;
 const KIB: usize = 1024;
 
 /// Every door there is, the fields of a [`Target`] in their order.
-pub const TARGETS: [Target; 14] = [
+pub const TARGETS: [Target; 15] = [
     door("framer", "brought a message", 16 * KIB, DECODER_BYTES_MAX, 256, 20_000, targets::framer::run),
     door("native", "decoded", 16 * KIB, DECODER_BYTES_MAX, 16, 40_000, targets::native::run),
     door("tp3", "decoded", 2 * KIB, 16 * KIB, 16, 40_000, targets::tp3::run),
@@ -69,6 +69,8 @@ pub const TARGETS: [Target; 14] = [
     door("events", "were lines of logs", 4 * KIB, 64 * KIB, 256, 5_000, targets::events::run),
     // A content of some blocks, and one of them once more.
     door("blocks", "came to the root", KIB, KIB * KIB, 256, 2_000, targets::blocks::run),
+    // Some servents are drawn in every form, with room for where links could go.
+    door("drawing", "had links", 2 * KIB, 4 * KIB * KIB, 256, 500, targets::drawing::run),
     // Two bytes open a link, and all of them are told at once that this servent leaves, or what it has heard of others.
     door("overlay", "moved a query", 4 * KIB, 64 * KIB, 768, 5_000, targets::overlay::run),
     // Two bytes ask a query, which is then kept by the mind and by the driver, in tables that double.

@@ -5,6 +5,7 @@ pub(crate) mod blocks;
 pub(crate) mod command;
 pub(crate) mod data;
 pub(crate) mod declared;
+pub(crate) mod drawing;
 pub(crate) mod escaped;
 pub(crate) mod events;
 pub(crate) mod exchange;

@@ -80,4 +80,4 @@ macro_rules! targets {
     };
 }
 
-targets! { framer native tp3 data members command arguments declared escaped events blocks overlay session exchange }
+targets! { framer native tp3 data members command arguments declared escaped events blocks drawing overlay session exchange }

@@ -100,7 +100,8 @@ fn layered(overlay: &DrawnOverlay, style: &TerminalStyle) -> Option<String> {
         let mut lines = Vec::new();
         for (place, part) in parts.iter().enumerate() {
             if place == 1 {
-                lines.extend([String::new(), NOT_LINKED.to_owned()]);
+                let room = if style.columns == 0 { usize::MAX } else { style.columns };
+                lines.extend([String::new(), cut(NOT_LINKED, room, style.cut_mark()).into_owned()]);
             }
             lines.extend(part_lines(overlay, part, style, *spread, &mut legend)?);
         }

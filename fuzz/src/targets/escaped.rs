@@ -69,6 +69,6 @@ fn escaped(mut bytes: &[u8]) -> String {
     shown
 }
 
-fn is_forbidden(character: char) -> bool {
+pub(super) fn is_forbidden(character: char) -> bool {
     FORBIDDEN.iter().any(|(first, last)| (*first..=*last).contains(&u32::from(character)))
 }
