@@ -163,7 +163,7 @@ impl Round<'_> {
         let addresses = self.topology.addresses();
         let mut found_links = BTreeSet::new();
         let mut answered = BTreeSet::new();
-        let mut discovery = Discovery::default();
+        let mut discovery = Discovery::at(addresses[0]);
         for answer in &asked.answers {
             let path: Vec<String> = answer.path.iter().map(ToString::to_string).collect();
             writeln!(self.out, "      {} {}", path.join(" "), answer.from)?;

@@ -2,6 +2,7 @@
 //!
 //! Nothing is judged here: that is `overlay`, once all have answered.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
@@ -10,7 +11,7 @@ use crate::overlay::{DrawnOverlay, LinkWitness};
 /// What a query for the topology has told so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Discovery {
-    /// Where the query began, as the paths have it.
+    /// Where the query began, as whoever asked knows it.
     contact: Option<SocketAddr>,
     /// By the addresses they answer by.
     places: BTreeMap<SocketAddr, GivenPlace>,
@@ -25,12 +26,14 @@ struct GivenPlace {
 }
 
 impl Discovery {
+    /// Of a query that began at this contact. Nobody is believed who says that it began elsewhere.
+    #[must_use]
+    pub fn at(contact: SocketAddr) -> Discovery {
+        Discovery { contact: Some(contact), ..Discovery::default() }
+    }
+
     /// What one servent answered. Of two answers from one address the later holds.
     pub fn add(&mut self, from: SocketAddr, name: Option<&str>, path: &[SocketAddr], neighbors: Option<&[SocketAddr]>) {
-        // The contact answers with the shortest path there is.
-        if let [contact] = path {
-            self.contact = Some(*contact);
-        }
         let neighbors = neighbors.map(|all| all.iter().copied().filter(|neighbor| *neighbor != from).collect());
         self.places.insert(from, GivenPlace { name: name.map(str::to_owned), path: path.to_vec(), neighbors });
     }
@@ -41,11 +44,21 @@ impl Discovery {
         self.places.len()
     }
 
+    /// Where most paths begin, and of several such the one with the lowest address.
+    fn begin_of_most(&self) -> Option<SocketAddr> {
+        let mut begins: BTreeMap<SocketAddr, usize> = BTreeMap::new();
+        for begin in self.places.values().filter_map(|place| place.path.first()) {
+            *begins.entry(*begin).or_default() += 1;
+        }
+        // Of several that are greatest the first is found by what is the less.
+        begins.into_iter().min_by_key(|(_, count)| Reverse(*count)).map(|(begin, _)| begin)
+    }
+
     /// The overlay that was told of; nothing where nobody has answered.
     #[must_use]
     pub fn overlay(&self) -> Option<DrawnOverlay> {
-        let begins = || self.places.values().find_map(|place| place.path.first().copied());
-        let contact = self.contact.or_else(begins).or_else(|| self.places.keys().next().copied())?;
+        let contact = self.contact.filter(|contact| self.places.contains_key(contact));
+        let contact = contact.or_else(|| self.begin_of_most()).or_else(|| self.places.keys().next().copied())?;
         let mut links: BTreeMap<(SocketAddr, SocketAddr), LinkWitness> = BTreeMap::new();
         let mut see = |one: SocketAddr,
                        other: SocketAddr,
@@ -96,6 +109,15 @@ mod tests {
         assert!(overlay.links().iter().all(|link| !link.is_doubtful));
         assert_eq!(overlay.way_to(3), Some(vec![0, 1, 3]));
         assert_eq!(overlay.settled().links(), overlay.links());
+
+        // Whoever says that it began elsewhere.
+        let mut lied_to = Discovery::at(north);
+        for (from, path) in
+            [(north, vec![north]), (west, vec![north, west]), (east, vec![east]), (south, vec![east, south])]
+        {
+            lied_to.add(from, None, &path, Some(&[]));
+        }
+        assert_eq!(lied_to.overlay().unwrap().contact().map(|contact| contact.address), Some(north));
 
         // Whichever way the query came first.
         discovery.add(south, None, &[north, east, south], Some(&[west, east]));

@@ -19,14 +19,14 @@ pub struct DrawnOverlay {
     servents: Vec<DrawnServent>,
     links: Vec<DrawnLink>,
     /// What a link stands out for.
-    ways: Ways,
+    ways: LinkChoice,
     /// By servent: the others it has links with.
     neighbors: Vec<Vec<usize>>,
 }
 
 /// For what links are drawn as those that stand out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Ways {
+enum LinkChoice {
     /// The query came over them before it came over others.
     #[default]
     Flood,
@@ -279,7 +279,7 @@ impl DrawnOverlay {
     /// took, so that two drawings of it are the same.
     #[must_use]
     pub fn settled(&self) -> DrawnOverlay {
-        let mut settled = DrawnOverlay { ways: Ways::Shortest, ..self.clone() };
+        let mut settled = DrawnOverlay { ways: LinkChoice::Shortest, ..self.clone() };
         for link in &mut settled.links {
             link.witness.flood = self.nearer(link.one) == Some(link.other) || self.nearer(link.other) == Some(link.one);
         }
@@ -298,8 +298,8 @@ impl DrawnOverlay {
     #[must_use]
     pub fn words_for_links(&self) -> (&'static str, &'static str) {
         match self.ways {
-            Ways::Flood => ("a link the query came by", "a link it did not need"),
-            Ways::Shortest => ("a shortest way", "another link"),
+            LinkChoice::Flood => ("a link the query came by", "a link it did not need"),
+            LinkChoice::Shortest => ("a shortest way", "another link"),
         }
     }
 
@@ -343,7 +343,7 @@ impl DrawnOverlay {
             order => order,
         });
         let contact = place(&contact).unwrap_or_default();
-        let mut overlay = DrawnOverlay { contact, servents, links: drawn, ways: Ways::default(), neighbors };
+        let mut overlay = DrawnOverlay { contact, servents, links: drawn, ways: LinkChoice::default(), neighbors };
         let hops = overlay.hops_from(contact);
         for (servent, hops) in overlay.servents.iter_mut().zip(hops) {
             servent.hops = hops;

@@ -386,6 +386,7 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
         let begun = self.begin(|client| client.begin(question))?;
         if let Ok(query) = begun {
             (self.has_come_back, self.unfetched_count) = (false, 0);
+            self.renderer.discovery = Discovery::at(self.client.contact_goes_by());
             self.asked.push_back((query, ask.clone()));
             if self.asked.len() > ASKED_KEPT {
                 self.asked.pop_front();

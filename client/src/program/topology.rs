@@ -127,9 +127,9 @@ pub(crate) fn lines(overlay: &DrawnOverlay) -> String {
     lines
 }
 
-/// The overlay that answers tell of; nothing where there are none.
-pub(crate) fn found(answers: &[Event]) -> Option<DrawnOverlay> {
-    let mut discovery = Discovery::default();
+/// The overlay that answers tell of, seen from the contact; nothing where there are none.
+pub(crate) fn found(contact: SocketAddr, answers: &[Event]) -> Option<DrawnOverlay> {
+    let mut discovery = Discovery::at(contact);
     for answer in answers {
         if let Event::Answer { from, name, body: AnswerBody::Place { path, neighbors }, .. } = answer {
             add(&mut discovery, *from, name.as_ref(), path, neighbors);

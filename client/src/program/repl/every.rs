@@ -112,7 +112,7 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
         }
         match followed {
             Followed::Topology(topology) => {
-                let Some(overlay) = found(answers) else { return Ok(()) };
+                let Some(overlay) = found(self.client.contact_goes_by(), answers) else { return Ok(()) };
                 let changes = topology.note(&overlay.settled(), is_whole);
                 if self.renderer.json {
                     if let (Some(now), false) = (topology.now(), changes.is_empty()) {

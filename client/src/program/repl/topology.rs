@@ -18,7 +18,7 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
             Err(next) => return Ok(next),
         };
         let Some((answers, ending)) = self.gather(query)? else { return Ok(Next::Continue) };
-        let Some(overlay) = found(&answers) else {
+        let Some(overlay) = found(self.client.contact_goes_by(), &answers) else {
             say("client: nobody has answered: nothing is drawn");
             return Ok(self.on_query_over(&ending));
         };
