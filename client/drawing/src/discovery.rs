@@ -8,6 +8,11 @@ use std::net::SocketAddr;
 
 use crate::overlay::{DrawnOverlay, LinkWitness};
 
+/// Answers that are kept of one query.
+pub const PLACES_MAX: usize = 65_536;
+/// Addresses in their paths and among their neighbors, in all. A place may name 256 neighbors.
+pub const ADDRESSES_TOLD_MAX: usize = 1024 * 1024;
+
 /// What a query for the topology has told so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Discovery {
@@ -15,6 +20,8 @@ pub struct Discovery {
     contact: Option<SocketAddr>,
     /// By the addresses they answer by.
     places: BTreeMap<SocketAddr, GivenPlace>,
+    /// How many addresses paths and neighbors have, of all.
+    told: usize,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,16 +39,23 @@ impl Discovery {
         Discovery { contact: Some(contact), ..Discovery::default() }
     }
 
-    /// What one servent answered. Of two answers from one address the later holds.
-    pub fn add(&mut self, from: SocketAddr, name: Option<&str>, path: &[SocketAddr], neighbors: Option<&[SocketAddr]>) {
+    /// What one servent answered. Of two answers from one address the first holds: the second may be of somebody who says to be
+    /// there. False where it is not kept, or there is no room for more.
+    pub fn add(
+        &mut self,
+        from: SocketAddr,
+        name: Option<&str>,
+        path: &[SocketAddr],
+        neighbors: Option<&[SocketAddr]>,
+    ) -> bool {
+        let told = self.told + path.len() + neighbors.map_or(0, <[SocketAddr]>::len);
+        if self.places.len() >= PLACES_MAX || told > ADDRESSES_TOLD_MAX || self.places.contains_key(&from) {
+            return false;
+        }
+        self.told = told;
         let neighbors = neighbors.map(|all| all.iter().copied().filter(|neighbor| *neighbor != from).collect());
         self.places.insert(from, GivenPlace { name: name.map(str::to_owned), path: path.to_vec(), neighbors });
-    }
-
-    /// How many have answered.
-    #[must_use]
-    pub fn answers(&self) -> usize {
-        self.places.len()
+        true
     }
 
     /// Where most paths begin, and of several such the one with the lowest address.
@@ -85,9 +99,12 @@ impl Discovery {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::net::Ipv4Addr;
 
-    pub(crate) fn address(port: u16) -> SocketAddr {
+    use super::*;
+    use crate::{HEARD_OF_PER_SERVENT_MAX, OverlayFigures};
+
+    fn address(port: u16) -> SocketAddr {
         SocketAddr::from(([127, 0, 0, 1], port))
     }
 
@@ -120,10 +137,55 @@ mod tests {
         assert_eq!(lied_to.overlay().unwrap().contact().map(|contact| contact.address), Some(north));
 
         // Whichever way the query came first.
-        discovery.add(south, None, &[north, east, south], Some(&[west, east]));
-        let other = discovery.overlay().unwrap();
+        assert!(!discovery.add(south, None, &[north, east, south], Some(&[])), "whoever answered first holds");
+        assert_eq!(discovery.overlay().unwrap(), overlay);
+        let mut other = Discovery::at(north);
+        other.add(south, None, &[north, east, south], Some(&[west, east]));
+        other.add(north, Some("north"), &[north], Some(&[west, east]));
+        other.add(east, None, &[north, east], Some(&[north, south]));
+        other.add(west, None, &[north, west], Some(&[south, north]));
+        let other = other.overlay().unwrap();
         assert_ne!(other, overlay);
         assert_eq!(other.settled(), overlay.settled());
         assert_ne!(other.words_for_links(), other.settled().words_for_links());
+    }
+
+    #[test]
+    fn whoever_is_on_a_path_and_has_not_answered_stands_between_those_who_have() {
+        let on_path: Vec<SocketAddr> = (0..=5).map(address).collect();
+        let mut discovery = Discovery::at(on_path[0]);
+        discovery.add(on_path[0], None, &on_path[..1], None);
+        discovery.add(on_path[5], None, &on_path, None);
+        let overlay = discovery.overlay().unwrap();
+        assert_eq!(overlay.way_to(5), Some(vec![0, 1, 2, 3, 4, 5]));
+        assert!(overlay.servents()[1..5].iter().all(|servent| !servent.has_answered));
+    }
+
+    /// Each of many names the same that nobody has met.
+    #[test]
+    fn inventions_are_counted_once_and_few_are_drawn() {
+        let inventions: Vec<SocketAddr> = (1000..1250).map(address).collect();
+        let mut discovery = Discovery::at(address(1));
+        for port in 1..=3 {
+            discovery.add(address(port), None, &[address(1), address(port)], Some(&inventions));
+        }
+        let overlay = discovery.overlay().unwrap();
+        let heard_of = overlay.servents().iter().filter(|servent| !servent.has_answered).count();
+        assert_eq!(heard_of, 3 * HEARD_OF_PER_SERVENT_MAX);
+        assert_eq!(OverlayFigures::of(&overlay).heard_of, inventions.len());
+        assert_eq!(OverlayFigures::of(&overlay).links, 3 * inventions.len() + 2);
+    }
+
+    #[test]
+    fn so_many_places_and_addresses_are_kept() {
+        let at = |ip: u32| SocketAddr::from((Ipv4Addr::from_bits(ip), 1));
+        let mut discovery = Discovery::default();
+        let neighbors: Vec<SocketAddr> = (0..1024).map(at).collect();
+        let kept = (0..2000).filter(|ip| discovery.add(at(*ip), None, &[], Some(&neighbors))).count();
+        assert_eq!(kept, ADDRESSES_TOLD_MAX / neighbors.len());
+        let mut discovery = Discovery::default();
+        let most = u32::try_from(PLACES_MAX).unwrap();
+        let kept = (0..most + 2).filter(|ip| discovery.add(at(*ip), None, &[], None)).count();
+        assert_eq!(kept, PLACES_MAX);
     }
 }

@@ -16,6 +16,8 @@ pub struct OverlayFigures {
     /// The most links that lie between two that have answered, by the shortest way; nothing where no links lead from one to
     /// the other.
     pub diameter: Option<usize>,
+    /// Whether that was found to the end. In an overlay that is too large for that it is at least so much.
+    pub diameter_is_exact: bool,
     /// The fewest and the most neighbors of one that has answered.
     pub degrees: Option<Degrees>,
     /// Servents that others tell of, and that have not answered.
@@ -65,12 +67,14 @@ impl OverlayFigures {
         let degrees = degrees.clone().min().zip(degrees.max()).map(|(least, most)| Degrees { least, most });
         let left_out: usize = overlay.servents().iter().map(|servent| servent.left_out).sum();
         let unmet = overlay.servents().iter().filter(|servent| !servent.has_answered && servent.since != Since::Gone);
+        let (diameter, diameter_is_exact) = diameter(overlay, &there);
         OverlayFigures {
             servents: there.len(),
             links: links + left_out,
-            diameter: diameter(overlay, &there),
+            diameter,
+            diameter_is_exact,
             degrees,
-            heard_of: unmet.count() + left_out,
+            heard_of: unmet.count() + overlay.left_out(),
             doubtful,
         }
     }
@@ -78,22 +82,22 @@ impl OverlayFigures {
 
 /// The largest of all shortest ways, found without looking from each: what is known of the ends of one search bounds the others
 /// (Takes and Kosters, Determining the Diameter of Small World Networks, 2011).
-fn diameter(overlay: &DrawnOverlay, there: &[usize]) -> Option<usize> {
+fn diameter(overlay: &DrawnOverlay, there: &[usize]) -> (Option<usize>, bool) {
     let mut search = HopSearch::new(overlay);
+    let searches_max = DIAMETER_LOOKS_MAX / search.ends.len().max(1);
     let mut bounds: Vec<(usize, u32, u32)> = there.iter().map(|place| (*place, 0, u32::MAX)).collect();
     let mut longest = 0;
-    let mut wants_far = false;
-    while !bounds.is_empty() {
-        wants_far = !wants_far;
-        let next = if wants_far {
+    for number in 0..=searches_max {
+        let next = if number % 2 == 0 {
             bounds.iter().max_by_key(|(place, _, most)| (*most, overlay.neighbors(*place).len()))
         } else {
             bounds.iter().min_by_key(|(_, least, _)| *least)
         };
-        let start = next.map(|(place, ..)| *place)?;
+        let Some((start, ..)) = next.copied() else { break };
         let hops = search.from(start);
         let distance = |place: usize| hops.get(place).copied().filter(|hops| *hops != UNREACHED);
-        let farthest = there.iter().try_fold(0, |most: u32, place| Some(most.max(distance(*place)?)))?;
+        let farthest = there.iter().try_fold(0, |most: u32, place| Some(most.max(distance(*place)?)));
+        let Some(farthest) = farthest else { return (None, true) };
         longest = longest.max(farthest);
         bounds.retain_mut(|(place, least, most)| {
             let between = distance(*place).unwrap_or_default();
@@ -102,8 +106,11 @@ fn diameter(overlay: &DrawnOverlay, there: &[usize]) -> Option<usize> {
             *place != start && *most > longest
         });
     }
-    (!there.is_empty()).then(|| usize::try_from(longest).ok()).flatten()
+    (usize::try_from(longest).ok().filter(|_| !there.is_empty()), bounds.is_empty())
 }
+
+/// So many links are looked at for the diameter, a second or less. A ring of 10,000 takes half of it.
+const DIAMETER_LOOKS_MAX: usize = 400_000_000;
 
 /// No links lead there.
 const UNREACHED: u32 = u32::MAX;
@@ -164,7 +171,8 @@ impl fmt::Display for OverlayFigures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}, {}", counted(self.servents, "servent"), counted(self.links, "link"))?;
         match self.diameter {
-            Some(diameter) => write!(f, ", diameter {diameter}")?,
+            Some(diameter) if self.diameter_is_exact => write!(f, ", diameter {diameter}")?,
+            Some(diameter) => write!(f, ", diameter {diameter} or more")?,
             None => f.write_str(", in parts that are not linked")?,
         }
         match self.degrees {

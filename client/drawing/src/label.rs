@@ -1,14 +1,14 @@
 //! What a servent is called in a drawing, how wide that is on a terminal, and what is left of it where there is less room.
 //!
-//! A name is a claim of a stranger: nothing of it is shown but through [`Escaped`].
+//! A name is a claim of a stranger: nothing of it is shown but through [`shown_among_lines`].
 
 use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 
-use common::text::Escaped;
 use unicode_width::UnicodeWidthStr;
 
 use crate::overlay::{DrawnOverlay, DrawnServent};
+use crate::shown::shown_among_lines;
 
 /// The address of a servent and its name: `127.0.0.1:9001 kitchen`. Where all have one ip, which somebody has given already, the
 /// port is enough: `:9001 kitchen`.
@@ -28,7 +28,7 @@ pub(crate) fn address_label(address: SocketAddr, shared_ip: Option<IpAddr>) -> S
 /// The name alone, where it says one.
 pub(crate) fn name_label(servent: &DrawnServent) -> Option<String> {
     let name = servent.name.as_deref().filter(|name| !name.is_empty())?;
-    Some(Escaped::new(name.as_bytes()).to_string())
+    Some(shown_among_lines(name))
 }
 
 /// The ip that all of them have.

@@ -10,6 +10,7 @@
 mod discovery;
 mod dot;
 mod figures;
+mod hops;
 mod label;
 mod mermaid;
 mod overlay;
@@ -18,13 +19,13 @@ mod svg;
 mod terminal;
 mod tree;
 
-pub use discovery::Discovery;
+pub use discovery::{ADDRESSES_TOLD_MAX, Discovery, PLACES_MAX};
 pub use dot::dot;
 pub use figures::{Degrees, OverlayFigures};
 pub use mermaid::mermaid;
 pub use overlay::{DrawnLink, DrawnOverlay, DrawnServent, HEARD_OF_MAX, HEARD_OF_PER_SERVENT_MAX, LinkWitness, Since};
 pub use svg::{SinceWords, svg, svg_compared};
 pub use terminal::{
-    LAYERED_COLUMNS_MAX, LAYERED_LINKS_MAX, LAYERED_ROWS_MAX, LAYERED_SERVENTS_MAX, TerminalStyle, drawn,
+    LAYERED_COLUMNS_MAX, LAYERED_LINKS_MAX, LAYERED_ROWS_MAX, LAYERED_SERVENTS_MAX, TerminalStyle, cut_to, drawn,
 };
 pub use tree::tree;

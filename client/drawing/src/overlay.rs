@@ -7,10 +7,15 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 
+use common::limits::TTL_MAX;
+
 /// Of those who were only heard of so many are drawn beside one servent. A place can name 256 that nobody has met.
 pub const HEARD_OF_PER_SERVENT_MAX: usize = 8;
 /// And so many in all.
 pub const HEARD_OF_MAX: usize = 256;
+
+/// So many on one path may not have answered and are drawn: no query goes farther.
+const UNHEARD_ON_PATH_MAX: usize = TTL_MAX as usize + 1;
 
 /// An overlay as it is drawn.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +23,8 @@ pub struct DrawnOverlay {
     contact: usize,
     servents: Vec<DrawnServent>,
     links: Vec<DrawnLink>,
+    /// How many servents, of whom others have heard, are not drawn.
+    left_out: usize,
     /// What a link stands out for.
     ways: LinkChoice,
     /// By servent: the others it has links with.
@@ -62,7 +69,7 @@ pub struct DrawnLink {
     pub other: usize,
     /// Who tells of it.
     pub witness: LinkWitness,
-    /// Whether an end that says who its neighbors are does not name it.
+    /// Whether both ends say who their neighbors are, and not both name it.
     pub is_doubtful: bool,
     /// Whether it is new or gone, where that is known.
     pub since: Since,
@@ -113,34 +120,52 @@ impl DrawnOverlay {
             })
             .collect();
         servents.entry(contact).or_insert_with(|| heard_of(contact, false));
-        let has_answered = |servents: &BTreeMap<SocketAddr, DrawnServent>, address| {
-            servents.get(&address).is_some_and(|servent| servent.has_answered)
-        };
-        // Those who have not answered are as many as somebody cares to invent.
-        let mut kept: BTreeSet<SocketAddr> = BTreeSet::new();
+        // Those who have not answered are as many as somebody cares to invent: who of them is drawn is decided before their links.
+        let answered: BTreeSet<SocketAddr> =
+            servents.values().filter(|servent| servent.has_answered).map(|servent| servent.address).collect();
+        let mut kept: BTreeSet<SocketAddr> =
+            [contact].into_iter().filter(|contact| !answered.contains(contact)).collect();
         let mut beside: BTreeMap<SocketAddr, usize> = BTreeMap::new();
+        for (one, other) in links.keys() {
+            let (met, unmet) = match (answered.contains(one), answered.contains(other)) {
+                (true, false) => (*one, *other),
+                (false, true) => (*other, *one),
+                _ => continue,
+            };
+            let count = beside.entry(met).or_default();
+            if *count < HEARD_OF_PER_SERVENT_MAX && kept.len() < HEARD_OF_MAX && kept.insert(unmet) {
+                *count += 1;
+            }
+        }
+        // In the middle of a path one stands beside others who have not answered either.
+        for _ in 0..UNHEARD_ON_PATH_MAX {
+            let count = kept.len();
+            for (one, other) in links.keys().filter(|(one, other)| !answered.contains(one) && !answered.contains(other))
+            {
+                let next = if kept.contains(one) { other } else { one };
+                if kept.len() < HEARD_OF_MAX && (kept.contains(one) || kept.contains(other)) {
+                    kept.insert(*next);
+                }
+            }
+            if kept.len() == count {
+                break;
+            }
+        }
+        let mut left_out = BTreeSet::new();
         links.retain(|(one, other), witness| {
-            let (met, unmet) = match (has_answered(&servents, *one), has_answered(&servents, *other)) {
+            let is_drawn = |address: &SocketAddr| answered.contains(address) || kept.contains(address);
+            let (met, unmet) = match (is_drawn(one), is_drawn(other)) {
                 (true, true) => return true,
                 (true, false) => (*one, *other),
                 (false, true) => (*other, *one),
-                // A path alone tells of it.
-                (false, false) => return kept.contains(one) && kept.contains(other),
+                (false, false) => return false,
             };
-            if unmet == contact || kept.contains(&unmet) {
-                return true;
-            }
-            let count = beside.entry(met).or_default();
-            if *count < HEARD_OF_PER_SERVENT_MAX && kept.len() < HEARD_OF_MAX {
-                *count += 1;
-                kept.insert(unmet);
-                return true;
-            }
-            // On a path it is in the middle of, others stand behind it.
+            // What only a path tells of is nobody's neighbor.
             if let Some(servent) = servents.get_mut(&met)
                 && (witness.first || witness.second)
             {
                 servent.left_out += 1;
+                left_out.insert(unmet);
             }
             false
         });
@@ -148,7 +173,8 @@ impl DrawnOverlay {
             servents.entry(address).or_insert_with(|| heard_of(address, false));
         }
         let all = links.into_iter().map(|(ends, witness)| (ends, witness, Since::Same));
-        DrawnOverlay::new(contact, servents.into_values().collect(), all)
+        let drawn = DrawnOverlay::new(contact, servents.into_values().collect(), all);
+        DrawnOverlay { left_out: left_out.len(), ..drawn }
     }
 
     /// One that was declared: nobody has to say anything.
@@ -208,24 +234,45 @@ impl DrawnOverlay {
         let contact = self.contact().map(|contact| contact.address);
         let Some(contact) = contact else { return self.clone() };
         let all = links.into_iter().map(|(ends, (witness, since))| (ends, witness, since));
-        DrawnOverlay { ways: self.ways, ..DrawnOverlay::new(contact, servents.into_values().collect(), all) }
+        DrawnOverlay {
+            left_out: self.left_out,
+            ways: self.ways,
+            ..DrawnOverlay::new(contact, servents.into_values().collect(), all)
+        }
     }
 
-    /// All that is in this one or in the one before, nothing marked: for where not all were heard. Who has not answered now is as
-    /// he was before.
+    /// The same with those who had answered before and were not heard now, but for those who are to be forgotten, and their links to
+    /// others who were not. Nothing is marked.
     #[must_use]
-    pub fn with_all_of(&self, before: &DrawnOverlay) -> DrawnOverlay {
-        let mut all = self.since(before);
-        for servent in &mut all.servents {
-            servent.since = Since::Same;
-            let earlier = before.servents.binary_search_by_key(&servent.address, |earlier| earlier.address);
-            let earlier = earlier.ok().and_then(|place| before.servents.get(place));
-            if let Some(earlier) = earlier.filter(|_| !servent.has_answered) {
-                *servent = DrawnServent { hops: servent.hops, ..earlier.clone() };
-            }
-        }
-        all.links.iter_mut().for_each(|link| link.since = Since::Same);
-        all
+    pub fn with_unheard(&self, before: &DrawnOverlay, forgotten: &BTreeSet<SocketAddr>) -> DrawnOverlay {
+        let mut servents: BTreeMap<SocketAddr, DrawnServent> =
+            self.servents.iter().map(|servent| (servent.address, servent.clone())).collect();
+        let those = |is_one: fn(&DrawnServent) -> bool| -> BTreeSet<SocketAddr> {
+            self.servents.iter().filter(|servent| is_one(servent)).map(|servent| servent.address).collect()
+        };
+        let heard = those(|servent| servent.has_answered);
+        let told_links = those(|servent| servent.tells_neighbors);
+        let unheard = before.servents.iter().filter(|servent| {
+            servent.has_answered && !heard.contains(&servent.address) && !forgotten.contains(&servent.address)
+        });
+        servents.extend(unheard.map(|servent| (servent.address, servent.marked(Since::Same))));
+        let ends = |overlay: &DrawnOverlay| -> BTreeMap<(SocketAddr, SocketAddr), LinkWitness> {
+            overlay.links.iter().filter_map(|link| Some((overlay.ends(link)?, link.witness))).collect()
+        };
+        let mut links = ends(before);
+        // Of its own links whoever was heard has told.
+        links.retain(|(one, other), _| {
+            !told_links.contains(one)
+                && !told_links.contains(other)
+                && servents.contains_key(one)
+                && servents.contains_key(other)
+        });
+        links.extend(ends(self));
+        let contact = self.contact().map(|contact| contact.address);
+        let Some(contact) = contact else { return self.clone() };
+        let all = links.into_iter().map(|(ends, witness)| (ends, witness, Since::Same));
+        let all = DrawnOverlay::new(contact, servents.into_values().collect(), all);
+        DrawnOverlay { left_out: self.left_out, ways: self.ways, ..all }
     }
 
     /// The servents, by address.
@@ -294,11 +341,17 @@ impl DrawnOverlay {
         ends.is_some_and(|(one, other)| self.neighbors(one).binary_search(&other).is_ok())
     }
 
+    /// How many servents that others have heard of have not answered and are not drawn.
+    #[must_use]
+    pub fn left_out(&self) -> usize {
+        self.left_out
+    }
+
     /// What is said of a link that stands out, and of one that does not.
     #[must_use]
     pub fn words_for_links(&self) -> (&'static str, &'static str) {
         match self.ways {
-            LinkChoice::Flood => ("a link the query came by", "a link it did not need"),
+            LinkChoice::Flood => ("a link the query came by", "another link"),
             LinkChoice::Shortest => ("a shortest way", "another link"),
         }
     }
@@ -327,7 +380,7 @@ impl DrawnOverlay {
         for ((first, second), witness, since) in links {
             let (Some(one), Some(other)) = (place(&first), place(&second)) else { continue };
             let (Some(first), Some(second)) = (servents.get(one), servents.get(other)) else { continue };
-            let is_denied = (first.tells_neighbors && !witness.first) || (second.tells_neighbors && !witness.second);
+            let is_denied = first.tells_neighbors && second.tells_neighbors && !(witness.first && witness.second);
             // Of what is gone nobody says anything any more.
             let is_doubtful = since != Since::Gone && is_denied;
             for (from, to) in [(one, other), (other, one)] {
@@ -343,7 +396,8 @@ impl DrawnOverlay {
             order => order,
         });
         let contact = place(&contact).unwrap_or_default();
-        let mut overlay = DrawnOverlay { contact, servents, links: drawn, ways: LinkChoice::default(), neighbors };
+        let mut overlay =
+            DrawnOverlay { contact, servents, links: drawn, left_out: 0, ways: LinkChoice::default(), neighbors };
         let hops = overlay.hops_from(contact);
         for (servent, hops) in overlay.servents.iter_mut().zip(hops) {
             servent.hops = hops;

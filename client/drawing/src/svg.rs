@@ -21,6 +21,7 @@ use std::fmt::Write as _;
 use common::counted::counted;
 
 use crate::figures::OverlayFigures;
+use crate::hops::HopWalk;
 use crate::overlay::{DrawnLink, DrawnOverlay, DrawnServent, Since};
 use crate::shown::shown;
 use labels::{ADVANCE, BoxLabel, LINE};
@@ -83,11 +84,13 @@ pub fn svg_compared(overlay: &DrawnOverlay, title: &str, words: SinceWords<'_>) 
     let top = MARGIN + LINE + BLOCK_GAP;
     let shift = Spot { x: MARGIN + (inner - size.x) / 2.0, y: top }.minus(least);
     let spots: Vec<Spot> = spots.iter().map(|spot| spot.plus(shift)).collect();
+    let hops = hops_now(overlay);
     let mut body = String::new();
     write_links(overlay, (&spots, &leads), &extents, &mut body);
     for (place, servent) in overlay.servents().iter().enumerate() {
         if let Some((label, spot)) = labels.get(place).zip(spots.get(place)) {
-            write_servent(overlay, place, servent, label, *spot, words, &mut body);
+            let tip = whole(servent, hops.get(place).copied().flatten(), words);
+            write_servent(overlay, place, servent, label, *spot, &tip, &mut body);
         }
     }
     let rule = top + size.y + BLOCK_GAP;
@@ -184,14 +187,14 @@ fn write_servent(
     servent: &DrawnServent,
     label: &BoxLabel,
     spot: Spot,
-    words: SinceWords<'_>,
+    tip: &str,
     out: &mut String,
 ) {
     let BoxLabel { address, name, more, extent } = label;
     let Extent { width, height } = *extent;
     let (left, top) = (spot.x - width / 2.0, spot.y - height / 2.0);
     let class = box_look(servent, place == overlay.contact_place());
-    let _ = write!(out, "<g><title>{}</title>", xml(&whole(servent, words)));
+    let _ = write!(out, "<g><title>{}</title>", xml(tip));
     if overlay.is_at_horizon(place) {
         // Within the gap that every box has around it.
         let out_by = (GAP / 2.0 - 1.0).min(3.0);
@@ -234,13 +237,32 @@ fn write_servent(
     out.push_str("</g>\n");
 }
 
+/// By servent: how many links there are to it from the contact, over none that is gone.
+fn hops_now(overlay: &DrawnOverlay) -> Vec<Option<usize>> {
+    let servents = overlay.servents();
+    if overlay.links().iter().all(|link| link.since != Since::Gone) {
+        return servents.iter().map(|servent| servent.hops).collect();
+    }
+    let mut neighbors: Vec<Vec<usize>> = vec![Vec::new(); servents.len()];
+    for link in overlay.links().iter().filter(|link| link.since != Since::Gone) {
+        for (from, to) in [(link.one, link.other), (link.other, link.one)] {
+            if let Some(its) = neighbors.get_mut(from) {
+                its.push(to);
+            }
+        }
+    }
+    let mut walk = HopWalk::new(servents.len());
+    walk.meet(overlay.contact_place(), |place| neighbors.get(place).map_or(&[], Vec::as_slice));
+    (0..servents.len()).map(|place| walk.hops(place)).collect()
+}
+
 /// What comes up where one points at a servent.
-fn whole(servent: &DrawnServent, words: SinceWords<'_>) -> String {
+fn whole(servent: &DrawnServent, hops: Option<usize>, words: SinceWords<'_>) -> String {
     let mut whole = servent.address.to_string();
     if let Some(name) = &servent.name {
         let _ = write!(whole, " {}", shown(name));
     }
-    match servent.hops {
+    match hops {
         Some(0) | None => {}
         Some(hops) => {
             let _ = write!(whole, ", {} away", counted(hops, "link"));

@@ -67,6 +67,13 @@ pub fn drawn(overlay: &DrawnOverlay, style: &TerminalStyle) -> String {
     layered(overlay, style).unwrap_or_else(|| tree(overlay, style))
 }
 
+/// As much of a line as the terminal has columns for. It says what strangers say as it stands there.
+#[must_use]
+pub fn cut_to(line: &str, style: &TerminalStyle) -> String {
+    let room = if style.columns == 0 { usize::MAX } else { style.columns };
+    cut(line, room, style.cut_mark()).into_owned()
+}
+
 /// How much room is taken for servents.
 #[derive(Clone, Copy)]
 struct ServentSpread {

@@ -9,6 +9,7 @@ use super::rings::ringed;
 use super::rows::{folded, in_a_row};
 use super::stress::settled;
 use super::trees::{LinkLead, tree};
+use crate::hops::linked_parts;
 use crate::overlay::DrawnOverlay;
 
 /// Pairs of servents whose distance is looked at, in all parts together: what a thousand servents have.
@@ -31,7 +32,7 @@ const CLEARINGS_MAX: usize = 120;
 pub(super) const CLEARANCE: f64 = 5.0;
 
 /// Servents that links lead to from each other, in the order in which a breadth-first search meets them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct LinkedPart {
     servents: Vec<usize>,
     /// By their places here.
@@ -83,35 +84,21 @@ pub(super) fn spots(overlay: &DrawnOverlay, extents: &[Extent]) -> (Vec<Spot>, V
 
 /// The part with the contact first, then by their lowest addresses.
 fn parts(overlay: &DrawnOverlay, extents: &[Extent]) -> Vec<LinkedPart> {
-    let mut places: Vec<Option<usize>> = vec![None; extents.len()];
-    let mut parts = Vec::new();
-    for start in std::iter::once(overlay.contact_place()).chain(0..extents.len()) {
-        if places.get(start).is_none_or(Option::is_some) {
-            continue;
-        }
-        let mut part = LinkedPart { has_contact: start == overlay.contact_place(), ..LinkedPart::default() };
-        let mut meet = |servents: &mut Vec<usize>, servent: usize| {
-            if let Some(place @ None) = places.get_mut(servent) {
-                *place = Some(servents.len());
-                servents.push(servent);
+    let mut places = vec![0; extents.len()];
+    let met = linked_parts(overlay).into_iter().enumerate();
+    met.map(|(number, met)| {
+        let servents: Vec<usize> = met.into_iter().map(|(servent, _)| servent).collect();
+        for (place, servent) in servents.iter().enumerate() {
+            if let Some(its) = places.get_mut(*servent) {
+                *its = place;
             }
-        };
-        meet(&mut part.servents, start);
-        let mut met = 0;
-        while let Some(servent) = part.servents.get(met).copied() {
-            overlay.neighbors(servent).iter().for_each(|neighbor| meet(&mut part.servents, *neighbor));
-            met += 1;
         }
-        let inside = |servent: &usize| places.get(*servent).copied().flatten();
-        part.neighbors = part
-            .servents
-            .iter()
-            .map(|servent| overlay.neighbors(*servent).iter().filter_map(inside).collect())
-            .collect();
-        part.extents = part.servents.iter().map(|servent| extents.get(*servent).copied().unwrap_or_default()).collect();
-        parts.push(part);
-    }
-    parts
+        let inside = |servent: &usize| places.get(*servent).copied();
+        let neighbors = servents.iter().map(|it| overlay.neighbors(*it).iter().filter_map(inside).collect()).collect();
+        let extents = servents.iter().map(|servent| extents.get(*servent).copied().unwrap_or_default()).collect();
+        LinkedPart { servents, neighbors, extents, has_contact: number == 0 }
+    })
+    .collect()
 }
 
 fn laid_out(part: &LinkedPart, pairs_left: &mut usize) -> (Vec<Spot>, LinkLead) {

@@ -4,7 +4,7 @@
 
 use super::layout::{CLEARANCE, CLEARED_MAX};
 use super::overlaps::TakenRoom;
-use super::plane::{Extent, Spot};
+use super::plane::{Extent, Spot, bounds};
 use super::trees::LinkLead;
 
 /// How far the middle of a link may be bent away, in parts of its length, least first.
@@ -33,6 +33,12 @@ impl LinkWay {
         let (one, other) =
             (from.towards(first, part).towards(middle, part), middle.towards(second.towards(to, part), part));
         one.towards(other, part)
+    }
+
+    fn is_within(&self, least: Spot, most: Spot) -> bool {
+        (0..=PIECES)
+            .map(|piece| self.at(f64::from(piece) / f64::from(PIECES)))
+            .all(|spot| (least.x..=most.x).contains(&spot.x) && (least.y..=most.y).contains(&spot.y))
     }
 
     fn is_clear(&self, ends: (usize, usize), spots: &[Spot], extents: &[Extent]) -> bool {
@@ -87,11 +93,30 @@ pub(super) fn way(ends: (usize, usize), lead: LinkLead, spots: &[Spot], extents:
         let off = Spot { x: -along.y, y: along.x }.times(bend / 0.75);
         LinkWay { by: Some((straight.at(0.2).plus(off), straight.at(0.8).plus(off))), ..straight }
     });
-    let mut bent = bent.filter(|way| way.is_clear(ends, spots, extents));
+    // A picture ends where its boxes do, and below it is said what it means.
+    let (least, most) = bounds(spots, extents);
+    let mut bent = bent.filter(|way| way.is_within(least, most) && way.is_clear(ends, spots, extents));
     Some(bent.next().unwrap_or(straight))
 }
 
 /// Where on its way a mark is seen.
 pub(super) fn mark(way: &LinkWay, taken: &TakenRoom) -> Option<Spot> {
     MARK_PARTS.iter().map(|part| way.at(*part)).find(|spot| taken.is_free(*spot, MARK))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of three in a row the way from the first to the last leads under the second, and aside only where there is a picture.
+    #[test]
+    fn a_way_is_bent_around_boxes_and_not_out_of_the_picture() {
+        let row = [0.0, 100.0, 200.0].map(|x| Spot { x, y: 0.0 });
+        let extent = Extent { width: 40.0, height: 20.0 };
+        let first_to_last =
+            |spots: &[Spot]| way((0, 2), LinkLead::Straight, spots, &vec![extent; spots.len()]).unwrap();
+        assert!(first_to_last(&row).by.is_none());
+        let roomy = [&row[..], &[Spot { x: 100.0, y: 200.0 }]].concat();
+        assert!(first_to_last(&roomy).by.is_some());
+    }
 }

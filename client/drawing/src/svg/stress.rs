@@ -3,9 +3,8 @@
 //! By stochastic gradient descent on the stress (Zheng, Pawar and Goodman, Graph Drawing by Stochastic Gradient Descent, 2018).
 //! It is told nothing of boxes.
 
-use std::collections::VecDeque;
-
 use super::plane::{Spot, real};
+use crate::hops::HopWalk;
 
 /// Steps from moving freely to hardly at all.
 const STEPS: usize = 33;
@@ -43,27 +42,17 @@ pub(super) fn settled(neighbors: &[Vec<usize>]) -> Vec<Spot> {
 
 fn pairs(neighbors: &[Vec<usize>]) -> Vec<PulledPair> {
     let mut pairs = Vec::with_capacity(neighbors.len() * neighbors.len() / 2);
-    let mut hops: Vec<u32> = Vec::new();
-    let mut next = VecDeque::new();
+    let mut walk = HopWalk::new(neighbors.len());
+    let number = |place| u32::try_from(place).unwrap_or(u32::MAX);
     for start in 0..neighbors.len() {
-        hops.clear();
-        hops.resize(neighbors.len(), u32::MAX);
-        next.push_back((start, 0));
-        if let Some(own) = hops.get_mut(start) {
-            *own = 0;
-        }
-        while let Some((place, count)) = next.pop_front() {
-            for neighbor in neighbors.get(place).into_iter().flatten() {
-                if let Some(its) = hops.get_mut(*neighbor).filter(|its| **its == u32::MAX) {
-                    *its = count + 1;
-                    next.push_back((*neighbor, count + 1));
-                }
-            }
-        }
-        for (other, hops) in hops.iter().enumerate().take(start).filter(|(_, hops)| **hops != u32::MAX) {
-            let number = |place| u32::try_from(place).unwrap_or(u32::MAX);
-            pairs.push(PulledPair { one: number(start), other: number(other), hops: f64::from(*hops) });
-        }
+        walk.forget();
+        walk.meet(start, |place| neighbors.get(place).map_or(&[], Vec::as_slice));
+        let others = (0..start).filter_map(|other| Some((other, walk.hops(other)?)));
+        pairs.extend(others.map(|(other, hops)| PulledPair {
+            one: number(start),
+            other: number(other),
+            hops: f64::from(number(hops)),
+        }));
     }
     pairs
 }

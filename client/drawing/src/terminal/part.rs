@@ -3,8 +3,7 @@
 //! What is drawn has numbers of its own here, from zero, and each list that is made for them has as many entries; so whatever
 //! lays it out may use them as places.
 
-use std::collections::VecDeque;
-
+use crate::hops::linked_parts;
 use crate::overlay::{DrawnOverlay, Since};
 
 /// Servents that hang together, and the links between them.
@@ -45,15 +44,12 @@ impl LayeredPart {
         // By servent of the overlay: its part, and its number there.
         let mut numbers: Vec<Option<(usize, usize)>> = vec![None; overlay.servents().len()];
         let mut parts: Vec<LayeredPart> = Vec::new();
-        for start in std::iter::once(overlay.contact_place()).chain(0..overlay.servents().len()) {
-            if numbers.get(start).is_none_or(Option::is_some) {
-                continue;
-            }
+        for met in linked_parts(overlay) {
             let mut part = LayeredPart::default();
-            let mut next = VecDeque::from([(start, 0)]);
-            while let Some((servent, layer)) = next.pop_front() {
-                let Some(number @ None) = numbers.get_mut(servent) else { continue };
-                *number = Some((parts.len(), part.servents.len()));
+            for (servent, layer) in met {
+                if let Some(number) = numbers.get_mut(servent) {
+                    *number = Some((parts.len(), part.servents.len()));
+                }
                 if part.layers.len() <= layer {
                     part.layers.push(Vec::new());
                 }
@@ -62,7 +58,6 @@ impl LayeredPart {
                 }
                 part.servents.push(servent);
                 part.layer_of.push(layer);
-                next.extend(overlay.neighbors(servent).iter().map(|neighbor| (*neighbor, layer + 1)));
             }
             parts.push(part);
         }

@@ -167,7 +167,7 @@ fn the_legend_says_what_occurs_and_nothing_else() {
         (">and so many more that are not drawn<", false),
         (">link<", true),
         (">a link the query came by<", false),
-        (">a link it did not need<", false),
+        (">another link<", false),
         (">one end does not know of it<", false),
         (">servent: new<", false),
         (">link: new<", false),
@@ -191,4 +191,32 @@ fn whoever_compares_has_words_of_their_own() {
         assert!(picture.contains(&format!(">link: {said}<")), "{said}");
     }
     assert!(!picture.contains(": gone<") && !picture.contains(": new<"));
+}
+
+#[test]
+fn how_far_a_servent_is_counts_no_link_that_is_gone() {
+    let overlay = |servents: usize, links: &[(usize, usize)]| {
+        let all: Vec<_> = (0..servents).map(|place| (address(place), None)).collect();
+        let links: Vec<_> = links.iter().map(|(one, other)| (address(*one), address(*other))).collect();
+        DrawnOverlay::declared(address(0), &all, &links)
+    };
+    let before = overlay(6, &[(0, 1), (1, 2), (0, 3), (3, 4), (4, 5)]);
+    // The short way to the third is gone, and a long one has come; the sixth has left.
+    let now = overlay(5, &[(0, 1), (0, 3), (1, 4), (2, 4)]).since(&before);
+    let picture = svg_compared(&now, "", SinceWords { new: "come", gone: "left" });
+    let tips = servents(&picture).into_iter().map(|group| group.split(['<', '>']).nth(4).unwrap().to_owned());
+    let tips: Vec<String> = tips.collect();
+    assert_eq!(
+        tips,
+        [
+            "127.0.0.1:9001",
+            "127.0.0.1:9002, 1 link away",
+            "127.0.0.1:9003, 3 links away",
+            "127.0.0.1:9004, 1 link away",
+            "127.0.0.1:9005, 2 links away",
+            "127.0.0.1:9006, left",
+        ]
+    );
+    let apart = svg_compared(&overlay(2, &[]).since(&overlay(2, &[(0, 1)])), "", SinceWords::default());
+    assert!(apart.contains("<title>127.0.0.1:9002</title>") && !apart.contains("away"), "{apart}");
 }

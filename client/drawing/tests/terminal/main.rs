@@ -264,6 +264,25 @@ fn nothing_of_strangers_reaches_the_screen_as_it_is() {
     }
 }
 
+/// Whoever follows lines goes on where a name would have drawn one.
+#[test]
+fn no_name_can_be_taken_for_a_link() {
+    let told = Told::of(3, &[(0, 1), (0, 2)]);
+    for (name, shown) in [("a ├── :9003", r"a \u{251c}\u{2500}\u{2500} :9003"), ("┄ ╿", r"\u{2504} \u{257f}")]
+    {
+        let overlay = told.clone().named(&[(1, name)]).overlay();
+        let plain = told.clone().named(&[(1, "plain")]).overlay();
+        for unicode in [true, false] {
+            for draw in [drawn, tree] {
+                let text = draw(&overlay, &style(0, unicode));
+                assert!(text.contains(shown), "{name}\n{text}");
+                let lines_of = |text: &str| text.chars().filter(|it| "├┄╿┬┴│".contains(*it)).collect::<String>();
+                assert_eq!(lines_of(&text), lines_of(&draw(&plain, &style(0, unicode))), "{name}\n{text}");
+            }
+        }
+    }
+}
+
 #[test]
 fn colours_change_nothing_but_colours() {
     let mut count = 0;
@@ -382,7 +401,7 @@ fn what_a_drawing_means_is_told_of_exactly_what_is_in_it() {
             let picture = without_legend(&text);
             let servents = overlay.servents();
             for (words, is_there) in [
-                ("a link it did not need", picture.contains(['┄', '┆', '╭', '╰'])),
+                ("another link", picture.contains(['┄', '┆', '╭', '╰'])),
                 (
                     "a link the query came by",
                     picture.contains(['┄', '┆', '╭', '╰']) && overlay.links().iter().any(|link| link.witness.flood),
