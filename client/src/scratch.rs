@@ -56,9 +56,12 @@ pub(crate) fn replace_by_way_of(
 }
 
 fn replace_by(scratch: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    // Whoever was kept from reading it is so again.
+    let mode = fs::metadata(path).map(|there| there.permissions());
     let flags = OFlags::NOFOLLOW.bits().cast_signed();
     let mut new = OpenOptions::new().write(true).create_new(true).custom_flags(flags).open(scratch)?;
-    let replaced = new.write_all(bytes).and_then(|()| fs::rename(scratch, path));
+    let kept = mode.map_or(Ok(()), |mode| new.set_permissions(mode));
+    let replaced = kept.and_then(|()| new.write_all(bytes)).and_then(|()| fs::rename(scratch, path));
     if replaced.is_err() {
         let _ = fs::remove_file(scratch);
     }

@@ -70,7 +70,7 @@ pub const TARGETS: [Target; 15] = [
     // A content of some blocks, and one of them once more.
     door("blocks", "came to the root", KIB, KIB * KIB, 256, 2_000, targets::blocks::run),
     // Some servents are drawn in every form, with room for where links could go.
-    door("drawing", "had links", 2 * KIB, 4 * KIB * KIB, 256, 500, targets::drawing::run),
+    door("drawing", "had links", 2 * KIB, KIB * KIB, 256, 500, targets::drawing::run),
     // Two bytes open a link, and all of them are told at once that this servent leaves, or what it has heard of others.
     door("overlay", "moved a query", 4 * KIB, 64 * KIB, 768, 5_000, targets::overlay::run),
     // Two bytes ask a query, which is then kept by the mind and by the driver, in tables that double.

@@ -83,7 +83,7 @@ pub struct Options {
     #[arg(long, value_name = "HOST:PORT", value_parser = parse_advertise)]
     pub advertise: Option<Address>,
 
-    /// What it is called, beside its address, in what others show and log: up to 64 bytes of any text. Nobody vouches for it
+    /// What it is called, beside its address, in what others show and log: up to 64 bytes of text that can be seen. Nobody vouches for it
     #[arg(long, value_name = "NAME", value_parser = parse_name)]
     pub name: Option<ServentName>,
 
@@ -375,6 +375,9 @@ fn parse_ttl(text: &str) -> Result<u8, String> {
 /// What others would have to be shown escaped is a mistake of whoever types it.
 fn parse_name(text: &str) -> Result<ServentName, String> {
     let name = ServentName::try_from(text).map_err(|error| error.to_string())?;
+    if text.trim().is_empty() {
+        return Err("the name is blank".to_owned());
+    }
     let odd = text.chars().find(|letter| misleads(*letter));
     odd.map_or(Ok(name), |odd| {
         Err(format!("the name has a character that no terminal shows, {}", odd.escape_default()))

@@ -2,8 +2,9 @@
 //!
 //! std holds a lock for as long as a write lasts, and gives up on a descriptor that another program made non-blocking.
 //! Here is no lock, and room is waited for. Whoever must not wait asks first, or has a thread that waits (`log_sink`).
-//! How wide a terminal is that shows them is asked here as well, and what becomes of what is wider is not decided.
+//! How wide a terminal is that shows them, and whether its cursor moves, is asked here as well, and what becomes of what is wider is not decided.
 
+use std::env;
 use std::io;
 use std::os::fd::BorrowedFd;
 
@@ -41,6 +42,12 @@ pub fn has_room(to: BorrowedFd<'_>) -> bool {
 pub fn columns(terminal: BorrowedFd<'_>) -> usize {
     let told = tcgetwinsize(terminal).map_or(0, |size| usize::from(size.ws_col));
     if told == 0 { COLUMNS_USUAL } else { told }
+}
+
+/// Whether the terminal that people say they have (`TERM`) can be cleared, and its cursor moved.
+#[must_use]
+pub fn can_move_cursor() -> bool {
+    env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb")
 }
 
 /// Whether there is room within this time.

@@ -90,7 +90,7 @@ ls     lists files of the contact or of another servent, all
        or those whose names begin like a word, such as:
        ls 127.0.0.1:9002 far
 T      shows the topology: the way to every servent within
-       reach
+       reach, and at a terminal a drawing of it
 M      shows the members: every servent the contact has
        heard of; or another has, such as: M 127.0.0.1:9002
 hello  has the contact greet a servent, and shows what that

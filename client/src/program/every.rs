@@ -2,13 +2,18 @@
 //!
 //! It compares and remembers; when it is asked and how a change is shown is known to others.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 
+use common::query::AnswerBody;
 use drawing::{DrawnLink, DrawnOverlay, Since};
 
-/// So many askings without a change a mark stays.
-const MARKS_STAY: u32 = 5;
+use crate::Event;
+
+/// So many askings a mark stays.
+const MARKS_STAY: usize = 5;
+/// Whoever was not heard so many times, each time that not all could be, is taken to be gone.
+const UNHEARD_MAX: u32 = 5;
 /// Answers that are remembered from one asking to the next.
 pub(crate) const ANSWERS_KEPT_MAX: usize = 16_384;
 /// And so many bytes of their values.
@@ -17,10 +22,10 @@ pub(crate) const ANSWERS_KEPT_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// The topology as it is asked for again and again.
 #[derive(Debug, Default)]
 pub(crate) struct TopologyFollowed {
-    /// What marks are beside.
-    base: Option<DrawnOverlay>,
-    now: Option<DrawnOverlay>,
-    unchanged: u32,
+    /// What was found lately, the last time last: marks are beside the first.
+    found: VecDeque<DrawnOverlay>,
+    /// How often those were not heard who are taken to be there still.
+    unheard: BTreeMap<SocketAddr, u32>,
 }
 
 /// What has changed of an overlay.
@@ -31,37 +36,59 @@ pub(crate) enum OverlayChange {
 }
 
 impl TopologyFollowed {
-    /// What was found now. Where not all were heard, those who were not are taken to be where they were. Gives what has changed
-    /// since the last time.
+    /// What was found now. Where not all were heard, those who were not are taken to be where they were, for a while. Gives what
+    /// has changed since the last time.
     pub(crate) fn note(&mut self, found: &DrawnOverlay, is_whole: bool) -> Vec<OverlayChange> {
-        let found = match &self.now {
-            Some(before) if !is_whole => found.with_all_of(before),
-            _ => found.clone(),
-        };
-        let changes = match &self.now {
-            Some(before) => changes(&found.since(before)),
-            None => found_first(&found),
-        };
-        self.unchanged = if changes.is_empty() { self.unchanged.saturating_add(1) } else { 0 };
-        if self.base.is_none() || self.unchanged >= MARKS_STAY {
-            self.base = Some(found.clone());
+        if is_whole {
+            self.unheard.clear();
         }
-        self.now = Some(found);
+        let (now, changes) = match self.found.back() {
+            None => (found.clone(), found_first(found)),
+            Some(before) => {
+                let now = if is_whole { found.clone() } else { with_unheard(&mut self.unheard, found, before) };
+                let changes = changes(&now.since(before));
+                (now, changes)
+            }
+        };
+        self.found.push_back(now);
+        if self.found.len() > MARKS_STAY + 1 {
+            self.found.pop_front();
+        }
         changes
     }
 
     /// The overlay as it is, without marks.
     pub(crate) fn now(&self) -> Option<&DrawnOverlay> {
-        self.now.as_ref()
+        self.found.back()
+    }
+
+    /// Whether anything of it is otherwise than the last time, be it a name.
+    pub(crate) fn is_other(&self) -> bool {
+        let before = self.found.len().checked_sub(2).and_then(|place| self.found.get(place));
+        before != self.found.back()
     }
 
     /// The overlay, with what has changed lately marked, and that in words.
     pub(crate) fn marked(&self) -> Option<(DrawnOverlay, Vec<OverlayChange>)> {
         // The ways that led over what is gone stand as they did, and so does everything else.
-        let marked = self.now.as_ref()?.since(self.base.as_ref()?).settled();
+        let marked = self.found.back()?.since(self.found.front()?).settled();
         let changes = changes(&marked);
         Some((marked, changes))
     }
+}
+
+fn with_unheard(unheard: &mut BTreeMap<SocketAddr, u32>, found: &DrawnOverlay, before: &DrawnOverlay) -> DrawnOverlay {
+    let answered = |overlay: &DrawnOverlay| -> BTreeSet<SocketAddr> {
+        overlay.servents().iter().filter(|servent| servent.has_answered).map(|servent| servent.address).collect()
+    };
+    let heard = answered(found);
+    unheard.retain(|servent, _| !heard.contains(servent));
+    for servent in answered(before).difference(&heard) {
+        *unheard.entry(*servent).or_default() += 1;
+    }
+    let forgotten = unheard.iter().filter(|(_, times)| **times >= UNHEARD_MAX).map(|(servent, _)| *servent).collect();
+    unheard.retain(|_, times| *times < UNHEARD_MAX);
+    found.with_unheard(before, &forgotten)
 }
 
 fn changes(marked: &DrawnOverlay) -> Vec<OverlayChange> {
@@ -85,7 +112,12 @@ fn of_link(overlay: &DrawnOverlay, link: &DrawnLink, since: Since) -> Option<Ove
 /// Answers to a key that is asked for again and again.
 #[derive(Debug, Default)]
 pub(crate) struct AnswersFollowed {
-    before: BTreeMap<SocketAddr, Vec<u8>>,
+    /// What was answered before, and how often it was not heard since.
+    before: BTreeMap<SocketAddr, (Vec<u8>, u32)>,
+    /// What was answered now.
+    heard: BTreeMap<SocketAddr, Event>,
+    heard_bytes: usize,
+    unkept: usize,
 }
 
 /// What has changed of the answers to a key.
@@ -93,41 +125,49 @@ pub(crate) struct AnswersFollowed {
 pub(crate) struct AnswersChanged {
     /// By whom, and what the value was: there is none now, or another.
     pub(crate) gone: Vec<(SocketAddr, Vec<u8>)>,
-    /// Whose value is new, or another.
-    pub(crate) new: Vec<SocketAddr>,
-    /// Of how many it is not remembered what they answered, so that they are told as new each time.
-    pub(crate) forgotten: usize,
+    /// Answers that are new, or others than before.
+    pub(crate) new: Vec<Event>,
+    /// How many could not be kept, so that nothing is known of them.
+    pub(crate) unkept: usize,
 }
 
 impl AnswersFollowed {
-    /// What was answered now. Where not all were heard, those who were not are taken to answer as before.
-    pub(crate) fn note(&mut self, answers: BTreeMap<SocketAddr, Vec<u8>>, is_whole: bool) -> AnswersChanged {
-        let mut changed = AnswersChanged::default();
+    /// An answer of now. Of two from one address the first holds.
+    pub(crate) fn hear(&mut self, answer: Event) {
+        let Event::Answer { from, body: AnswerBody::Value(value), .. } = &answer else { return };
+        if self.heard.contains_key(from) {
+            return;
+        }
+        let bytes = self.heard_bytes.saturating_add(value.len());
+        if self.heard.len() >= ANSWERS_KEPT_MAX || bytes > ANSWERS_KEPT_BYTES_MAX {
+            self.unkept += 1;
+            return;
+        }
+        self.heard_bytes = bytes;
+        self.heard.insert(*from, answer);
+    }
+
+    /// All has been heard that came. Where that was not all, those who were not heard are taken to answer as before, for a while.
+    pub(crate) fn end(&mut self, is_whole: bool) -> AnswersChanged {
+        let mut changed = AnswersChanged { unkept: std::mem::take(&mut self.unkept), ..AnswersChanged::default() };
+        let mut bytes = std::mem::take(&mut self.heard_bytes);
         let mut before = std::mem::take(&mut self.before);
-        let mut bytes = 0;
-        for (from, value) in answers {
-            match before.remove(&from) {
-                Some(old) if old == value => {}
-                Some(old) => {
-                    changed.gone.push((from, old));
-                    changed.new.push(from);
-                }
-                None => changed.new.push(from),
-            }
-            bytes += value.len();
-            if self.before.len() < ANSWERS_KEPT_MAX && bytes <= ANSWERS_KEPT_BYTES_MAX {
-                self.before.insert(from, value);
-            } else {
-                changed.forgotten += 1;
+        for (from, answer) in std::mem::take(&mut self.heard) {
+            let Event::Answer { body: AnswerBody::Value(value), .. } = &answer else { continue };
+            let old = before.remove(&from).map(|(old, _)| old);
+            self.before.insert(from, (value.clone(), 0));
+            if old.as_ref() != Some(value) {
+                changed.gone.extend(old.map(|old| (from, old)));
+                changed.new.push(answer);
             }
         }
-        if is_whole {
-            changed.gone.extend(before);
-        } else {
-            for (from, value) in before {
-                if self.before.len() < ANSWERS_KEPT_MAX {
-                    self.before.insert(from, value);
-                }
+        for (from, (value, unheard)) in before {
+            bytes = bytes.saturating_add(value.len());
+            let has_room = self.before.len() < ANSWERS_KEPT_MAX && bytes <= ANSWERS_KEPT_BYTES_MAX;
+            if is_whole || unheard + 1 >= UNHEARD_MAX || !has_room {
+                changed.gone.push((from, value));
+            } else {
+                self.before.insert(from, (value, unheard + 1));
             }
         }
         changed
@@ -136,6 +176,10 @@ impl AnswersFollowed {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use common::query::Via;
+
     use super::*;
 
     fn at(port: u16) -> SocketAddr {
@@ -155,8 +199,10 @@ mod tests {
         let three = overlay(&[1, 3], &[(1, 3)]);
         let first = followed.note(&pair, true);
         assert_eq!(first.len(), 3);
+        assert!(followed.is_other());
         assert_eq!(followed.marked().unwrap().1, []);
         assert_eq!(followed.note(&pair, true), []);
+        assert!(!followed.is_other());
         let expected = [
             OverlayChange::Servent(at(2), Since::Gone),
             OverlayChange::Servent(at(3), Since::New),
@@ -165,41 +211,75 @@ mod tests {
         ];
         assert_eq!(followed.note(&three, true), expected);
         for _ in 1..MARKS_STAY {
-            assert_eq!(followed.note(&three, true), []);
             assert_eq!(followed.marked().unwrap().1, expected);
+            assert_eq!(followed.note(&three, true), []);
         }
-        followed.note(&three, true);
-        assert_eq!(followed.marked().unwrap(), (three.settled(), Vec::new()));
+        // Whatever else comes and goes meanwhile.
+        assert_eq!(followed.note(&overlay(&[1, 3, 4], &[(1, 3), (3, 4)]), true).len(), 2);
+        assert_eq!(followed.marked().unwrap().1.len(), 2);
+        let named = DrawnOverlay::declared(at(1), &[(at(1), Some("kitchen".to_owned()))], &[]);
+        followed.note(&overlay(&[1], &[]), true);
+        assert_eq!(followed.note(&named, true), []);
+        assert!(followed.is_other(), "it has another name");
     }
 
     #[test]
-    fn where_not_all_were_heard_nobody_is_gone() {
+    fn where_not_all_were_heard_nobody_is_gone_for_a_while() {
         let mut followed = TopologyFollowed::default();
         followed.note(&overlay(&[1, 2], &[(1, 2)]), true);
-        assert_eq!(followed.note(&overlay(&[1], &[]), false), []);
-        assert_eq!(followed.note(&overlay(&[1, 3], &[(1, 3)]), false).len(), 2);
-        assert_eq!(followed.now().unwrap().servents().len(), 3);
-        assert_eq!(followed.note(&overlay(&[1, 3], &[(1, 3)]), true).len(), 2);
+        for _ in 1..UNHEARD_MAX {
+            assert_eq!(
+                followed.note(&overlay(&[1, 3], &[(1, 3)]), false).len(),
+                if followed.found.len() == 2 { 3 } else { 0 }
+            );
+            assert!(followed.now().unwrap().servents().iter().any(|servent| servent.address == at(2)));
+        }
+        assert_eq!(
+            followed.note(&overlay(&[1, 3], &[(1, 3)]), false),
+            [OverlayChange::Servent(at(2), Since::Gone)],
+            "servent 1 has been heard, and names no link with it"
+        );
+        assert!(followed.unheard.is_empty());
 
         let mut followed = AnswersFollowed::default();
-        let green = || BTreeMap::from([(at(1), b"green".to_vec())]);
-        assert_eq!(followed.note(green(), true).new, [at(1)]);
-        assert_eq!(followed.note(BTreeMap::new(), false), AnswersChanged::default());
-        assert_eq!(followed.note(green(), true), AnswersChanged::default());
-        let black = followed.note(BTreeMap::from([(at(1), b"black".to_vec())]), true);
-        assert_eq!((black.gone, black.new), (vec![(at(1), b"green".to_vec())], vec![at(1)]));
-        assert_eq!(followed.note(BTreeMap::new(), true).gone, [(at(1), b"black".to_vec())]);
+        let mut ask = |values: &[(u16, &str)], is_whole| {
+            values.iter().for_each(|(port, value)| followed.hear(answer(*port, value.as_bytes())));
+            followed.end(is_whole)
+        };
+        assert_eq!(ask(&[(1, "green")], true).new.len(), 1);
+        assert_eq!(ask(&[], false), AnswersChanged::default());
+        assert_eq!(ask(&[(1, "green"), (1, "of somebody else")], true), AnswersChanged::default());
+        let black = ask(&[(1, "black")], true);
+        assert_eq!((black.gone, black.new), (vec![(at(1), b"green".to_vec())], vec![answer(1, b"black")]));
+        for _ in 1..UNHEARD_MAX {
+            assert_eq!(ask(&[], false), AnswersChanged::default());
+        }
+        assert_eq!(ask(&[], false).gone, [(at(1), b"black".to_vec())]);
+        ask(&[(1, "black")], true);
+        assert_eq!(ask(&[], true).gone, [(at(1), b"black".to_vec())]);
     }
 
     #[test]
-    fn what_is_not_remembered_is_counted() {
+    fn so_many_answers_and_bytes_of_them_are_kept() {
         let mut followed = AnswersFollowed::default();
         let most = u16::try_from(ANSWERS_KEPT_MAX).unwrap();
-        let all: BTreeMap<_, _> = (0..most + 2).map(|port| (at(port), Vec::new())).collect();
-        assert_eq!(followed.note(all.clone(), true).forgotten, 2);
-        let again = followed.note(all, true);
-        assert_eq!((again.new.len(), again.forgotten), (2, 2));
-        let long = BTreeMap::from([(at(1), vec![0; ANSWERS_KEPT_BYTES_MAX]), (at(2), vec![0])]);
-        assert_eq!(AnswersFollowed::default().note(long, true).forgotten, 1);
+        (0..most + 2).for_each(|port| followed.hear(answer(port, b"")));
+        let changed = followed.end(true);
+        assert_eq!((changed.new.len(), changed.unkept), (ANSWERS_KEPT_MAX, 2));
+        // Nor are more remembered of those who were not heard.
+        followed.hear(answer(most, b""));
+        assert_eq!(followed.end(false).gone.len(), 1);
+        let mut followed = AnswersFollowed::default();
+        followed.hear(answer(1, &vec![0; ANSWERS_KEPT_BYTES_MAX]));
+        followed.hear(answer(2, b"x"));
+        assert_eq!(followed.end(true).unkept, 1);
+        followed.hear(answer(2, b"x"));
+        let changed = followed.end(false);
+        assert_eq!((changed.new.len(), changed.gone.len()), (1, 1));
+    }
+
+    fn answer(port: u16, value: &[u8]) -> Event {
+        let body = AnswerBody::Value(value.to_vec());
+        Event::Answer { from: at(port), name: None, hops: None, via: Via::Direct, body, elapsed: Duration::ZERO }
     }
 }

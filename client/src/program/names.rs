@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 
 use common::servent_name::ServentName;
 
-/// Names that are remembered. Of further servents none are shown where they do not answer just then.
+/// Names that are remembered. Of further servents one takes the place of another, which says so again when it answers.
 const NAMES_HEARD_MAX: usize = 4096;
 
 /// By the addresses they go by.
@@ -22,10 +22,12 @@ impl NamesHeard {
             None => {
                 self.0.remove(&servent);
             }
-            Some(name) if self.0.len() < NAMES_HEARD_MAX || self.0.contains_key(&servent) => {
+            Some(name) => {
+                if self.0.len() >= NAMES_HEARD_MAX && !self.0.contains_key(&servent) {
+                    self.0.pop_first();
+                }
                 self.0.insert(servent, name.clone());
             }
-            Some(_) => {}
         }
     }
 
@@ -51,11 +53,12 @@ mod tests {
         for port in 1..=NAMES_HEARD_MAX + 1 {
             names.note(at(port), Some(&name("kitchen")));
         }
-        names.note(at(1), Some(&name("\x1b[2J")));
-        assert_eq!(names.called(at(1)), "127.0.0.1:1 (\\x1b[2J)");
-        assert_eq!(names.called(at(NAMES_HEARD_MAX)), "127.0.0.1:4096 (kitchen)");
-        assert_eq!(names.called(at(NAMES_HEARD_MAX + 1)), "127.0.0.1:4097");
-        names.note(at(1), None);
+        assert_eq!(names.0.len(), NAMES_HEARD_MAX);
         assert_eq!(names.called(at(1)), "127.0.0.1:1");
+        assert_eq!(names.called(at(NAMES_HEARD_MAX + 1)), "127.0.0.1:4097 (kitchen)");
+        names.note(at(2), Some(&name("\x1b[2J")));
+        assert_eq!(names.called(at(2)), "127.0.0.1:2 (\\x1b[2J)");
+        names.note(at(2), None);
+        assert_eq!(names.called(at(2)), "127.0.0.1:2");
     }
 }

@@ -87,7 +87,7 @@ impl Options {
         if let Some(message) = what_hinders(via, answer_port, &contact) {
             return Err(CommandLine::command().error(ErrorKind::ArgumentConflict, message));
         }
-        let every = every.map(|every| asked_every(&commands, every)).transpose();
+        let every = every.map(|every| asked_every(&commands, every, answers.is_some())).transpose();
         let every = every.map_err(|message| CommandLine::command().error(ErrorKind::ArgumentConflict, message))?;
         Ok(Options {
             via,
@@ -178,7 +178,7 @@ struct CommandLine {
 
     /// Ask the one command, -c T or -c '? KEY', again this often: of T the picture stays, with what changed marked; of ? KEY
     /// what changed is printed
-    #[arg(long, value_name = "DURATION", value_parser = parse_timeout, allow_negative_numbers = true)]
+    #[arg(long, value_name = "DURATION", value_parser = parse_every, allow_negative_numbers = true)]
     every: Option<Duration>,
 
     /// Print one JSON object per line
@@ -242,14 +242,27 @@ fn what_hinders(via: AnswersVia, answer_port: Option<u16>, contact: &str) -> Opt
     })
 }
 
+/// Each time a query goes through all of the overlay.
+const EVERY_LEAST: Duration = Duration::from_millis(100);
+
+/// How often something is asked.
+pub fn parse_every(text: &str) -> Result<Duration, String> {
+    let every = parse_timeout(text)?;
+    if every < EVERY_LEAST { Err("at least 100ms, each of which asks everybody".to_owned()) } else { Ok(every) }
+}
+
 /// Whether there is a form in which its changes are shown.
 fn is_followed(ask: &Ask) -> bool {
     matches!(ask, Ask::Topology | Ask::Key(_))
 }
 
 /// What is to be asked again and again.
-fn asked_every(commands: &[OsString], every: Duration) -> Result<(Ask, Duration), String> {
+fn asked_every(commands: &[OsString], every: Duration, has_limit: bool) -> Result<(Ask, Duration), String> {
     let wanted = || "--every takes one command: -c T, or -c '? KEY'".to_owned();
+    if has_limit {
+        return Err("with --every nobody would be heard but the first -n who answer, each time others: leave out one"
+            .to_owned());
+    }
     let [command] = commands else { return Err(wanted()) };
     match Command::parse(command.as_bytes()) {
         Command::Ask(ask) if is_followed(&ask) => Ok((ask, every)),
@@ -268,7 +281,7 @@ fn parse_answers(text: &str) -> Result<u64, String> {
 /// Longer than anybody waits; without a bound the sum with the present moment would have none either.
 const TIMEOUT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
-fn parse_timeout(text: &str) -> Result<Duration, String> {
+pub fn parse_timeout(text: &str) -> Result<Duration, String> {
     let timeout: Option<Duration> = match text.parse::<f64>() {
         // A bare number means seconds, as it does for ping and curl.
         Ok(seconds) => Duration::try_from_secs_f64(seconds).ok(),

@@ -339,8 +339,10 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
         begin: impl FnOnce(&mut Client) -> Result<QueryNumber, AskError>,
     ) -> anyhow::Result<Result<QueryNumber, Next>> {
         self.catch_up(None)?;
-        if self.is_lost && !self.attach_again()? {
-            return Ok(Err(Next::Lost));
+        if self.is_lost
+            && let Err(next) = self.attach_again()?
+        {
+            return Ok(Err(next));
         }
         if self.take_interrupt() {
             return Ok(Err(Next::Interrupted));
@@ -677,10 +679,10 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
         Ok(())
     }
 
-    /// Attaches again to a contact that is lost, where that is wanted. False if there is still none.
-    fn attach_again(&mut self) -> anyhow::Result<bool> {
+    /// Attaches again to a contact that is lost, where that is wanted. What is next, if there is still none.
+    fn attach_again(&mut self) -> anyhow::Result<Result<(), Next>> {
         if !self.attaches_again {
-            return Ok(false);
+            return Ok(Err(Next::Lost));
         }
         let attached = self.client.reconnect();
         if attached.is_ok() {
@@ -691,19 +693,24 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
         }
         self.tell_all(None)?;
         if let Err(error) = attached {
-            if self.take_interrupt() {
+            let is_interrupted = self.take_interrupt();
+            if is_interrupted {
                 // The terminal has shown ^C and left the cursor behind it.
                 self.renderer.show_aside("");
             }
             // Whoever asks again and again is told once.
             if !std::mem::replace(&mut self.is_missed, self.asks_again) {
-                say(format_args!("client: {:#}; the line was not asked", anyhow::Error::from(error)));
+                let not_asked = if self.asks_again { "it is tried again" } else { "the line was not asked" };
+                say(format_args!("client: {:#}; {not_asked}", anyhow::Error::from(error)));
             }
-            return Ok(false);
+            return Ok(Err(if is_interrupted { Next::Interrupted } else { Next::Lost }));
         }
-        self.is_missed = false;
+        // Whoever was told that it is missed is told that it is there, also where there is no terminal.
+        if std::mem::take(&mut self.is_missed) && self.renderer.side.is_none() && !self.is_quiet {
+            say(format_args!("client: attached to {} again", self.place.contact));
+        }
         self.say_attached(" again");
-        Ok(true)
+        Ok(Ok(()))
     }
 
     /// The contact as it was named, and its name.

@@ -29,6 +29,11 @@ use signal_hook::iterator::Signals;
 /// Ends the editing of a line: pastes come without marks again (DEC mode 2004), and the shell's prompt begins a line.
 const LEAVE_LINE: &[u8] = b"\x1b[?2004l\r\n";
 
+/// Where results are written, for whoever waits for its end.
+pub(crate) fn results() -> BorrowedFd<'static> {
+    stdout()
+}
+
 /// How wide the one is that results are shown on.
 pub(crate) fn columns_of_results() -> usize {
     output::columns(stdout())

@@ -5,17 +5,17 @@
 use std::env;
 use std::ffi::OsString;
 use std::fmt::Write;
-use std::io::{self, IsTerminal};
+use std::io;
 use std::net::SocketAddr;
 
 use clap::ValueEnum;
-use common::query::{AnswerBody, Path};
+use common::limits::TTL_MAX;
+use common::query::Path;
 use common::servent_name::ServentName;
 use common::text::Escaped;
 use drawing::{Discovery, DrawnLink, DrawnOverlay, DrawnServent, OverlayFigures, TerminalStyle};
 use serde::Serialize;
 
-use crate::Event;
 use crate::program::render::{JsonLine, json_line};
 use crate::program::terminal;
 
@@ -71,6 +71,7 @@ struct JsonFigures {
     servents: usize,
     links: usize,
     diameter: Option<usize>,
+    diameter_is_exact: bool,
     degree_least: Option<usize>,
     degree_most: Option<usize>,
     heard_of: usize,
@@ -95,7 +96,7 @@ pub(crate) fn json_topology(overlay: &DrawnOverlay) -> JsonTopology<'_> {
         let ends = [link.one, link.other].into_iter().filter_map(address).collect();
         JsonLink { ends, told_by, doubtful: link.is_doubtful }
     };
-    let OverlayFigures { servents: answered, links, diameter, degrees, heard_of, doubtful } =
+    let OverlayFigures { servents: answered, links, diameter, diameter_is_exact, degrees, heard_of, doubtful } =
         OverlayFigures::of(overlay);
     JsonTopology {
         contact: overlay.contact().map(|contact| contact.address),
@@ -105,6 +106,7 @@ pub(crate) fn json_topology(overlay: &DrawnOverlay) -> JsonTopology<'_> {
             servents: answered,
             links,
             diameter,
+            diameter_is_exact,
             degree_least: degrees.map(|degrees| degrees.least),
             degree_most: degrees.map(|degrees| degrees.most),
             heard_of,
@@ -117,7 +119,9 @@ pub(crate) fn json_topology(overlay: &DrawnOverlay) -> JsonTopology<'_> {
 pub(crate) fn lines(overlay: &DrawnOverlay) -> String {
     let mut lines = String::new();
     for (place, servent) in overlay.servents().iter().enumerate().filter(|(_, servent)| servent.has_answered) {
-        for on_way in overlay.way_to(place).unwrap_or_default() {
+        // No flood goes farther: a longer way is somebody's invention.
+        let is_way = |way: &Vec<usize>| way.len() <= usize::from(TTL_MAX) + 2;
+        for on_way in overlay.way_to(place).filter(is_way).unwrap_or_default() {
             if let Some(on_way) = overlay.servents().get(on_way) {
                 let _ = write!(lines, "{} ", on_way.address);
             }
@@ -127,34 +131,23 @@ pub(crate) fn lines(overlay: &DrawnOverlay) -> String {
     lines
 }
 
-/// The overlay that answers tell of, seen from the contact; nothing where there are none.
-pub(crate) fn found(contact: SocketAddr, answers: &[Event]) -> Option<DrawnOverlay> {
-    let mut discovery = Discovery::at(contact);
-    for answer in answers {
-        if let Event::Answer { from, name, body: AnswerBody::Place { path, neighbors }, .. } = answer {
-            add(&mut discovery, *from, name.as_ref(), path, neighbors);
-        }
-    }
-    discovery.overlay()
-}
-
-/// One more servent has answered.
+/// One more servent has answered. False where that is not kept.
 pub(crate) fn add(
     discovery: &mut Discovery,
     from: SocketAddr,
     name: Option<&ServentName>,
     path: &Path,
     neighbors: &[SocketAddr],
-) {
+) -> bool {
     // Where servents do not say who they are, nobody tells of neighbors.
     let neighbors = matches!(path, Path::Addresses(_)).then_some(neighbors);
-    discovery.add(from, name.map(ServentName::as_str), &path.addresses(), neighbors);
+    discovery.add(from, name.map(ServentName::as_str), &path.addresses(), neighbors)
 }
 
 /// An overlay in one of the forms.
 pub(crate) fn written(form: TopologyForm, overlay: &DrawnOverlay) -> io::Result<Vec<u8>> {
-    // Not as wide as this terminal, if it is one: the same overlay is to be the same bytes.
-    let style = TerminalStyle { columns: 0, ..style_of_results() };
+    // Whatever terminal and locale there are: the same overlay is to be the same bytes.
+    let style = TerminalStyle { columns: 0, unicode: true, colour: false };
     Ok(match form {
         TopologyForm::Text => lines(overlay).into_bytes(),
         TopologyForm::Tree => drawing::tree(overlay, &style).into_bytes(),
@@ -173,10 +166,14 @@ pub(crate) fn drawing(overlay: &DrawnOverlay) -> String {
     format!("{}{}\n", drawing::drawn(overlay, &style_of_results()), OverlayFigures::of(overlay))
 }
 
-/// What the terminal that results are shown on can show; where it is none, whatever the locale has.
+/// What the terminal that results are shown on can show.
 pub(crate) fn style_of_results() -> TerminalStyle {
-    let columns = if io::stdout().is_terminal() { terminal::columns_of_results() } else { 0 };
-    TerminalStyle { columns, unicode: is_unicode(|name| env::var_os(name)), colour: false }
+    let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
+    TerminalStyle {
+        columns: terminal::columns_of_results(),
+        unicode: is_unicode(|name| env::var_os(name)),
+        colour: terminal::can_clear() && !is_set("NO_COLOR"),
+    }
 }
 
 /// Whether the locale says that text is UTF-8: of the three that can, the first that says anything (POSIX).

@@ -3,6 +3,7 @@
 //! What a drawing looks like is judged in the crate `drawing`; here it is where it is to be, whole, and of the width of the screen.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
@@ -129,7 +130,7 @@ fn inventions_are_counted_and_few_are_drawn() {
 fn the_same_overlay_is_written_as_the_same_bytes() {
     let chain = Chain::start_star(["tea green\n", "tea black\n", "tea white\n"]);
     let overlay = star(&chain).settled();
-    let style = TerminalStyle { columns: 0, unicode: false, colour: false };
+    let style = TerminalStyle { columns: 0, unicode: true, colour: false };
     let title = format!("The overlay around {}", chain.contact());
     for (form, expected) in [
         ("tree", drawing::tree(&overlay, &style)),
@@ -210,7 +211,12 @@ fn a_picture_stays_and_what_has_changed_is_marked() {
     terminal.wait_for_bare_screen(&format!("{head}{}", drawn(&overlay, 100, true)));
     // As soon as it has another size, and not only with the next time.
     terminal.resize(60, 40);
-    terminal.wait_for_bare_screen(&format!("{head}{}", drawn(&overlay, 40, true)));
+    let narrow = TerminalStyle { columns: 40, unicode: true, colour: false };
+    let cut: String = format!("{head}{}", drawn(&overlay, 40, true))
+        .lines()
+        .map(|line| drawing::cut_to(line, &narrow) + "\n")
+        .collect();
+    terminal.wait_for_bare_screen(&cut);
     terminal.resize(5, 100);
     terminal.wait_for_text("of the drawing, for which there is no room");
     terminal.resize(60, 100);
@@ -262,8 +268,8 @@ fn of_a_key_only_what_has_changed_is_printed() {
     fs::write(&file, "tea green\n").unwrap();
     let mut servent = topologies::fleet::Servent::start(&["127.0.0.1:0", file.to_str().unwrap()]).unwrap();
     let contact = servent.address();
-    let mut client = Client::start([&*contact.to_string(), "--every", "50ms", "-c", "? tea"]);
-    let mut json = Client::start([&*contact.to_string(), "--json", "--every", "50ms", "-c", "? tea"]);
+    let mut client = Client::start([&*contact.to_string(), "--every", "100ms", "-c", "? tea"]);
+    let mut json = Client::start([&*contact.to_string(), "--json", "--every", "100ms", "-c", "? tea"]);
     assert_eq!(client.next_line(), format!("+ green {contact}"));
     assert_eq!(picked(&json.next_json(), ["type", "key", "value"]), json!(["answer", "tea", "green"]));
     fs::write(&file, "tea black\n").unwrap();
@@ -288,12 +294,62 @@ fn of_a_key_only_what_has_changed_is_printed() {
     assert_eq!(client.finish().code, 130);
 }
 
+/// Also while it attaches again, to one that listens and says nothing.
+#[test]
+fn whoever_interrupts_while_the_contact_says_nothing_is_heard() {
+    let (fake, mut contact, mut client) = Fake::with_client(&["--every", "100ms", "-c", "? tea"]);
+    contact.answer_next(b"green");
+    assert_eq!(client.next_line(), format!("+ green {}", fake.name()));
+    contact.hang_up();
+    assert!(client.next_log().contains("is lost"));
+    let _silent = fake.accept();
+    client.signal(Signal::INT);
+    assert_eq!(client.finish().code, 130);
+}
+
+/// Nobody takes the place of a picture of all with one of a part.
+#[test]
+fn what_was_not_heard_whole_is_not_written() {
+    let directory = TempDir::new().unwrap();
+    let file = directory.path().join("overlay.txt");
+    fs::write(&file, "before").unwrap();
+    let (fake, mut contact, client) = Fake::with_client(&["--topology", "text", "-o", file.to_str().unwrap()]);
+    let sequence = contact.request().sequence;
+    let body = BroughtBody::Whole(AnswerBody::Place { path: vec![fake.address()].into(), neighbors: Vec::new() });
+    contact.hand_body(sequence, &fake.name(), body);
+    contact.finish(sequence, Tally { lost: 1, ..tally(2, 1) });
+    let run = client.finish();
+    assert_eq!((run.code, &*run.out), (5, ""), "{}", run.log);
+    assert!(
+        run.log.contains(&format!("client: not all could be heard: {} is as it was", file.display())),
+        "{}",
+        run.log
+    );
+    assert_eq!(fs::read_to_string(&file).unwrap(), "before");
+}
+
+/// Nobody asks for ever whose reader has gone.
+#[test]
+fn whoever_is_not_read_any_more_ends() {
+    let chain = Chain::start(["tea green\n"]);
+    let (_home, mut command) = prepared([&*chain.contact(), "--every", "100ms", "-c", "? tea"]);
+    let mut child = command.spawn().unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    out.read_line(&mut line).unwrap();
+    assert_eq!(line, format!("+ green {}\n", chain.contact()));
+    drop(out);
+    assert_eq!(child.wait().unwrap().code(), Some(141));
+}
+
 #[test]
 fn what_cannot_be_asked_again_and_again_is_refused() {
     for (options, said) in [
         (&["--every", "1s"][..], "--every takes one command: -c T, or -c '? KEY'"),
         (&["--every", "1s", "-c", "M"], "--every takes one command"),
         (&["--every", "1s", "-c", "T", "-c", "T"], "--every takes one command"),
+        (&["--every", "1s", "-n", "1", "-c", "T"], "with --every nobody would be heard but the first -n"),
+        (&["--every", "99ms", "-c", "T"], "at least 100ms"),
         (&["--every", "0", "-c", "T"], "invalid value '0' for '--every <DURATION>'"),
         (&["--topology", "png"], "invalid value 'png' for '--topology <FORM>'"),
         (&["--topology", "svg", "-c", "T"], "the argument '--topology <FORM>' cannot be used with"),

@@ -157,10 +157,11 @@ impl Terminal {
         self.wait_for(expected, |shown, wanted| shown.contains(wanted));
     }
 
-    /// Waits until a text was written, be it on the screen still or not.
+    /// Waits until a text was written, be it on the screen still or not. That lines are cleared to their ends counts nowhere.
     pub(crate) fn wait_for_written(&self, expected: &str) {
         let expected = expected.replace('\n', "\r\n");
-        let written = || String::from_utf8_lossy(&self.written.lock().unwrap()).contains(&expected);
+        let written =
+            || String::from_utf8_lossy(&self.written.lock().unwrap()).replace("\x1b[K", "").contains(&expected);
         self.wait_until(&format!("to have been written:\n{expected}"), |_| written());
     }
 

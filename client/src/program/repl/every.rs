@@ -3,8 +3,7 @@
 //! What has changed is found by `program/every`. Between two askings nothing is read but Ctrl-C and that the terminal has another
 //! size.
 
-use std::collections::BTreeMap;
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
@@ -12,23 +11,26 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use common::counted::counted;
-use common::query::AnswerBody;
-use drawing::{OverlayFigures, Since};
+use drawing::{Discovery, OverlayFigures, Since, TerminalStyle};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use signal_hook::consts::SIGWINCH;
 
+use super::topology::add_answer;
 use super::{Next, Repl, say};
 use crate::program::every::{AnswersFollowed, OverlayChange, TopologyFollowed};
-use crate::program::terminal::{can_clear, rows_of_results};
-use crate::program::topology::{found, style_of_results};
-use crate::{Ask, EndReason, Ending, Event};
+use crate::program::terminal::{can_clear, results, rows_of_results};
+use crate::program::topology::style_of_results;
+use crate::{Ask, EndReason, Ending};
 
 /// Changes that are told below the picture; how many more there are is said.
 const CHANGES_SHOWN: usize = 8;
 
-/// The whole screen, from the top.
-const CLEAR_SCREEN: &str = "\x1b[H\x1b[2J\x1b[3J";
+/// To the top of the screen. What scrolled away before is left as it is.
+const TO_THE_TOP: &str = "\x1b[H";
+/// What is behind a line, and below the last.
+const CLEAR_LINE: &str = "\x1b[K";
+const CLEAR_BELOW: &str = "\x1b[J";
 
 /// What is followed.
 enum Followed {
@@ -59,18 +61,24 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
             let asked_at = Instant::now();
             match self.begin_query(ask)? {
                 Ok(query) => {
-                    let Some((answers, ending)) = self.gather(query)? else { return Ok(Next::Continue) };
+                    let mut discovery = Discovery::at(self.client.contact_goes_by());
+                    let ending = self.gather(query, |answer| match &mut followed {
+                        Followed::Topology(_) => add_answer(&mut discovery, &answer),
+                        Followed::Answers(answers) => answers.hear(answer),
+                    })?;
+                    let Some(ending) = ending else { return Ok(Next::Continue) };
                     let is_whole = is_whole(&ending);
                     // Then there is no use in asking again.
                     if matches!(ending.reason, EndReason::Cancelled | EndReason::NotUnderstood) {
                         return Ok(self.on_query_over(&ending));
                     }
-                    self.show_followed(&mut followed, ask, &answers, is_whole, every)?;
-                    // What was said of the last time holds until it is otherwise.
-                    if is_whole != was_whole {
-                        was_whole = is_whole;
+                    self.show_followed(&mut followed, ask, &discovery, is_whole, every)?;
+                    // What was said of the last time holds until it is otherwise, or the picture has taken its place.
+                    if !is_whole && (was_whole || self.shows_picture()) {
+                        self.renderer.show_summary(ask, &ending);
                         self.on_query_over(&ending);
                     }
+                    was_whole = is_whole;
                 }
                 // The next time there may be one again.
                 Err(Next::Lost) => {}
@@ -101,21 +109,16 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
         &mut self,
         followed: &mut Followed,
         ask: &Ask,
-        answers: &[Event],
+        discovery: &Discovery,
         is_whole: bool,
         every: Duration,
     ) -> anyhow::Result<()> {
-        for answer in answers {
-            if let Event::Answer { from, name, .. } = answer {
-                self.renderer.names.note(*from, name.as_ref());
-            }
-        }
         match followed {
             Followed::Topology(topology) => {
-                let Some(overlay) = found(self.client.contact_goes_by(), answers) else { return Ok(()) };
+                let Some(overlay) = discovery.overlay() else { return Ok(()) };
                 let changes = topology.note(&overlay.settled(), is_whole);
                 if self.renderer.json {
-                    if let (Some(now), false) = (topology.now(), changes.is_empty()) {
+                    if let Some(now) = topology.now().filter(|_| topology.is_other()) {
                         self.renderer.show_topology(now)?;
                     }
                 } else if self.shows_picture() {
@@ -124,25 +127,14 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
                     changes.iter().try_for_each(|change| self.renderer.show_line(&change_line(change)))?;
                 }
             }
-            Followed::Answers(followed) => {
-                let value = |answer: &Event| match answer {
-                    Event::Answer { from, body: AnswerBody::Value(value), .. } => Some((*from, value.clone())),
-                    _ => None,
-                };
-                let values: BTreeMap<_, _> = answers.iter().filter_map(value).collect();
-                let changed = followed.note(values, is_whole);
+            Followed::Answers(answers) => {
+                let changed = answers.end(is_whole);
                 for (from, value) in &changed.gone {
                     self.renderer.show_gone(ask, *from, value)?;
                 }
-                for answer in answers {
-                    if let Event::Answer { from, .. } = answer
-                        && changed.new.binary_search(from).is_ok()
-                    {
-                        self.renderer.show_new_answer(ask, answer)?;
-                    }
-                }
-                if changed.forgotten > 0 {
-                    say(format_args!("client: {} too many to be compared", counted(changed.forgotten, "answer")));
+                changed.new.iter().try_for_each(|answer| self.renderer.show_new_answer(ask, answer))?;
+                if changed.unkept > 0 {
+                    say(format_args!("client: {} too many to be compared", counted(changed.unkept, "answer")));
                 }
             }
         }
@@ -159,14 +151,18 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
         let Some(now) = topology.now() else { return Ok(()) };
         let pause = humantime::format_duration(every);
         let head = format!("T every {pause} at {}, Ctrl-C ends", self.place.contact);
-        let drawn = drawing::drawn(&marked, &style_of_results());
+        let style = style_of_results();
+        let drawn = drawing::drawn(&marked, &style);
         let mut foot = vec![OverlayFigures::of(now).to_string()];
         foot.extend(changes.iter().take(CHANGES_SHOWN).map(|change| self.change_words(change)));
         if changes.len() > CHANGES_SHOWN {
             foot.push(format!("and {} more", counted(changes.len() - CHANGES_SHOWN, "change")));
         }
-        let picture = fitted(&head, &drawn, &foot, rows_of_results());
-        self.renderer.show_bytes(format!("{CLEAR_SCREEN}{picture}").as_bytes())?;
+        let cut = |line: &str| drawing::cut_to(line, &style);
+        let foot: Vec<String> = foot.iter().map(|line| cut(line)).collect();
+        let picture = fitted(&cut(&head), &drawn, &foot, rows_of_results(), &style);
+        let picture: String = picture.lines().flat_map(|line| [line, CLEAR_LINE, "\n"]).collect();
+        self.renderer.show_bytes(format!("{TO_THE_TOP}{picture}{CLEAR_BELOW}").as_bytes())?;
         Ok(())
     }
 
@@ -185,10 +181,19 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
 
     fn pause(&mut self, left: Duration, resized: &UnixStream) -> anyhow::Result<PauseEnd> {
         let time = Timespec::try_from(left).context("the pause is too long")?;
-        let mut ends = [PollFd::new(&self.interrupt, PollFlags::IN), PollFd::new(resized, PollFlags::IN)];
+        // Of an output only its end is heard: nobody reads any more.
+        let out = results();
+        let mut ends = [
+            PollFd::new(&self.interrupt, PollFlags::IN),
+            PollFd::new(resized, PollFlags::IN),
+            PollFd::new(&out, PollFlags::empty()),
+        ];
         match poll(&mut ends, Some(&time)) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(error) => return Err(error).context("cannot wait"),
+        }
+        if ends.last().is_some_and(|out| out.revents().contains(PollFlags::ERR)) {
+            return Err(std::io::Error::from(ErrorKind::BrokenPipe).into());
         }
         if self.take_interrupt() {
             return Ok(PauseEnd::Interrupted);
@@ -201,9 +206,13 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
     }
 }
 
-/// Whether all that was asked has been heard, as far as anybody can know.
+/// Whether all that was asked is known to have been heard.
 fn is_whole(ending: &Ending) -> bool {
-    ending.missing == 0 && ending.tally.lost == 0
+    ending.reason == EndReason::Complete
+        && ending.missing == 0
+        && !ending.doubtful
+        && ending.tally.lost == 0
+        && ending.tally.silent == 0
 }
 
 /// For programs: `+` or `-`, and a servent, or the two ends of a link.
@@ -215,17 +224,20 @@ fn change_line(change: &OverlayChange) -> String {
     }
 }
 
-/// A picture of no more lines than there are rows: what is drawn is cut, what is said of it is not.
-fn fitted(head: &str, drawn: &str, foot: &[String], rows: Option<usize>) -> String {
+/// A picture of no more lines than there are rows: first what is drawn is cut, and then what is said of it.
+fn fitted(head: &str, drawn: &str, foot: &[String], rows: Option<usize>, style: &TerminalStyle) -> String {
     let lines: Vec<&str> = drawn.lines().collect();
     // The cursor waits below the last.
-    let room = rows.map_or(usize::MAX, |rows| rows.saturating_sub(2 + foot.len()));
+    let rows = rows.map_or(usize::MAX, |rows| rows.saturating_sub(2));
+    let foot = foot.get(..rows.saturating_sub(1).min(foot.len())).unwrap_or_default();
+    let room = rows.saturating_sub(foot.len());
     let mut picture = format!("{head}\n");
     let shown = if lines.len() <= room { lines.len() } else { room.saturating_sub(1) };
     lines.iter().take(shown).for_each(|line| picture.extend([line, "\n"]));
-    if shown < lines.len() {
+    if shown < lines.len() && room > 0 {
         let left = counted(lines.len() - shown, "more line");
-        picture.push_str(&format!("({left} of the drawing, for which there is no room)\n"));
+        let line = drawing::cut_to(&format!("({left} of the drawing, for which there is no room)"), style);
+        picture.extend([&*line, "\n"]);
     }
     foot.iter().for_each(|line| picture.extend([line, "\n"]));
     picture
@@ -237,16 +249,23 @@ mod tests {
 
     #[test]
     fn a_picture_has_no_more_lines_than_the_screen() {
-        let foot = ["2 servents".to_owned()];
-        assert_eq!(fitted("head", "a\nb\n", &foot, None), "head\na\nb\n2 servents\n");
-        assert_eq!(fitted("head", "a\nb\n", &foot, Some(5)), "head\na\nb\n2 servents\n");
+        let foot = ["2 servents", "+ 1", "+ 2", "+ 3"].map(str::to_owned);
+        let style = TerminalStyle { columns: 80, unicode: true, colour: false };
+        let fitted = |drawn, count: usize, rows| fitted("head", drawn, &foot[..count], rows, &style);
+        assert_eq!(fitted("a\nb\n", 1, None), "head\na\nb\n2 servents\n");
+        assert_eq!(fitted("a\nb\n", 1, Some(5)), "head\na\nb\n2 servents\n");
         assert_eq!(
-            fitted("head", "a\nb\nc\n", &foot, Some(5)),
+            fitted("a\nb\nc\n", 1, Some(5)),
             "head\na\n(2 more lines of the drawing, for which there is no room)\n2 servents\n"
         );
-        assert_eq!(
-            fitted("head", "a\n", &foot, Some(0)),
-            "head\n(1 more line of the drawing, for which there is no room)\n2 servents\n"
-        );
+        for rows in 2..12 {
+            for count in 0..=foot.len() {
+                for drawn in ["", "a\n", "a\nb\nc\nd\ne\n"] {
+                    let lines = fitted(drawn, count, Some(rows)).lines().count();
+                    assert!(lines < rows.max(3), "{lines} of {rows}");
+                }
+            }
+        }
+        assert_eq!(fitted("a\n", 1, Some(0)), "head\n");
     }
 }
