@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use client::{AnswerBody, Ask, Client, Ending, Event, Question};
+use common::servent_name::ServentName;
 
 /// What came of one query.
 #[derive(Debug)]
@@ -26,6 +27,8 @@ pub struct GivenAnswer {
     pub value: Option<String>,
     /// The answering servent.
     pub from: SocketAddr,
+    /// What that says it is called.
+    pub name: Option<ServentName>,
     /// The way the query took, for the topology.
     pub path: Vec<SocketAddr>,
     /// The answering servent's links, for the topology.
@@ -41,7 +44,7 @@ impl Asked {
         let (mut answers, mut surprises) = (Vec::new(), Vec::new());
         for event in client.events(question)? {
             match event? {
-                Event::Answer { from, hops, body, .. } => answers.push(GivenAnswer::new(from, hops, body)),
+                Event::Answer { from, name, hops, body, .. } => answers.push(GivenAnswer::new(from, name, hops, body)),
                 Event::Finished(ending) => return Ok(Asked { answers, ending, surprises }),
                 other => surprises.push(other),
             }
@@ -57,8 +60,8 @@ impl Asked {
 }
 
 impl GivenAnswer {
-    fn new(from: SocketAddr, hops: Option<u8>, body: AnswerBody) -> GivenAnswer {
-        let nothing = GivenAnswer { value: None, from, path: Vec::new(), neighbors: Vec::new(), hops };
+    fn new(from: SocketAddr, name: Option<ServentName>, hops: Option<u8>, body: AnswerBody) -> GivenAnswer {
+        let nothing = GivenAnswer { value: None, from, name, path: Vec::new(), neighbors: Vec::new(), hops };
         match body {
             AnswerBody::Value(value) => GivenAnswer { value: String::from_utf8(value).ok(), ..nothing },
             AnswerBody::Place { path, neighbors } => GivenAnswer { path: path.addresses(), neighbors, ..nothing },

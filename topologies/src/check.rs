@@ -14,6 +14,7 @@ use anyhow::{Context, bail};
 use client::{Ask, EndReason, Ending, Question, Tally};
 use common::counted::counted;
 use common::limits::{SILENCE_DEFAULT, TTL_MAX};
+use common::servent_name::ServentName;
 use common::store::Store;
 use drawing::{Discovery, DrawnOverlay};
 use servent::options::DataSource;
@@ -170,9 +171,10 @@ impl Round<'_> {
             answered.insert(answer.from);
             found_links.extend(answer.neighbors.iter().map(|neighbor| sorted(answer.from, *neighbor)));
             self.compare_path(answer, &addresses)?;
-            // Where some speak TP3 paths alone are compared: they do not name neighbors, and have no name as such.
+            // Where some speak TP3 paths alone are compared: they do not name neighbors.
             let neighbors = self.expected.told.then_some(answer.neighbors.as_slice());
-            discovery.add(answer.from, None, &answer.path, neighbors);
+            let name = answer.name.as_ref().map(ServentName::as_str);
+            discovery.add(answer.from, name, &answer.path, neighbors);
         }
         let within = |place: &usize| self.expected.demanded.reaches(*place);
         let wanted: BTreeSet<SocketAddr> = (0..addresses.len()).filter(within).map(|place| addresses[place]).collect();
@@ -185,7 +187,12 @@ impl Round<'_> {
         self.compare_ending(&asked, wanted.len())?;
         let contact = addresses[0];
         // The contact was there to ask it.
-        let found = discovery.overlay().unwrap_or_else(|| DrawnOverlay::declared(contact, &[(contact, None)], &[]));
+        let declared_name = |address: SocketAddr| {
+            let place = addresses.iter().position(|known| *known == address)?;
+            self.topology.servents[place].options.name.as_ref().map(|name| name.as_str().to_owned())
+        };
+        let alone = || DrawnOverlay::declared(contact, &[(contact, declared_name(contact))], &[]);
+        let found = discovery.overlay().unwrap_or_else(alone);
         let is_drawn = |address| found.servents().iter().any(|servent| servent.address == address);
         let declared_links: Vec<(SocketAddr, SocketAddr)> = wanted_links
             .into_iter()
@@ -197,7 +204,8 @@ impl Round<'_> {
             .collect();
         let ends = declared_links.iter().flat_map(|(one, other)| [*one, *other]);
         let declared_servents: BTreeSet<SocketAddr> = wanted.into_iter().chain(ends).collect();
-        let declared_servents: Vec<_> = declared_servents.into_iter().map(|address| (address, None)).collect();
+        let declared_servents: Vec<_> =
+            declared_servents.into_iter().map(|address| (address, declared_name(address))).collect();
         Ok(found.since(&DrawnOverlay::declared(contact, &declared_servents, &declared_links)))
     }
 

@@ -583,7 +583,7 @@ mod tests {
     fn place(port: u16, hops: u8, neighbors: &[u16]) -> GivenAnswer {
         let address = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let neighbors = neighbors.iter().copied().map(address).collect();
-        GivenAnswer { value: None, from: address(port), path: Vec::new(), neighbors, hops: Some(hops) }
+        GivenAnswer { value: None, from: address(port), name: None, path: Vec::new(), neighbors, hops: Some(hops) }
     }
 
     #[test]

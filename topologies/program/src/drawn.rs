@@ -91,7 +91,7 @@ pub fn more_help() -> String {
     }
     help + &format!(
         "At most {RUN_SERVENTS_MAX} servents, on ports from {FIRST_PORT} on, each with one of the files of data/ in turn; a query enters at \
-         the first, and goes as far as --ttl {TTL_MAX} lets it. Such as ring:8, tree:2,3 (15 servents), mesh:16,4 or random:30,4."
+         the first. The --ttl of each is the diameter, and no less than {TTL_DEFAULT} or more than {TTL_MAX}. Such as ring:8, tree:2,3 (15 servents), mesh:16,4 or random:30,4."
     )
 }
 

@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
+use client::program::options::parse_timeout;
 use client::replace_file;
 use drawing::{DrawnOverlay, SinceWords, svg_compared};
 use servent::patient;
@@ -21,7 +22,7 @@ use topologies::processes;
 use topology::bench::{self, floors, instructions, peers};
 use topology::drawn::{self, OverlayName};
 use topology::events;
-use topology::opening::{client_words, overview};
+use topology::opening::{client_words, overview, with_hint};
 use topology::runs::options::Options as SimOptions;
 use topology::runs::runner;
 use topology::scale;
@@ -52,7 +53,7 @@ enum Action {
         seed: Option<u64>,
         /// Show the topology instead of a prompt, and again whenever so long has passed, such as 2s; where the client is
         /// told something to do with -c, show what comes of that
-        #[arg(long, value_name = "DURATION")]
+        #[arg(long, value_name = "DURATION", value_parser = every, allow_negative_numbers = true)]
         every: Option<String>,
         /// Where the servents listen instead of on 127.0.0.1, such as 127.0.0.2
         #[arg(long, value_name = "IP", default_value_t = Ipv4Addr::LOCALHOST, hide_default_value = true)]
@@ -133,6 +134,11 @@ fn main() -> ExitCode {
     })
 }
 
+/// What the client takes for the time between two askings.
+fn every(text: &str) -> Result<String, String> {
+    parse_timeout(text).map(|_| text.to_owned())
+}
+
 /// What is to be brought up, and ended with this program from now on.
 fn load(subcommand: &str, name: &OverlayName, seed: Option<u64>) -> anyhow::Result<Topology> {
     if let Some(why) = seed.and_then(|_| name.refusal_of_a_seed()) {
@@ -149,11 +155,15 @@ fn run(
     every: Option<&str>,
     client_options: &[String],
 ) -> anyhow::Result<ExitCode> {
+    // Of what the client cannot do nothing is brought up for it.
+    let words = client_words(topology, every, client_options).unwrap_or_else(|error| error.exit());
     let logs = logs.map(|directory| Logs::create(directory, topology)).transpose()?;
     let mut fleet = bring_up(topology, logs.as_ref())?;
     // On stderr: stdout is the client's. What only a person needs keeps nobody from asking.
     let _ = patient::stderr().write_all(overview(topology, logs.as_ref()).as_bytes());
-    let mut command = client(client_words(topology, every, client_options))?;
+    let is_asked_for = every.is_some() || !client_options.is_empty();
+    let words = if is_asked_for { words } else { with_hint(topology, words) };
+    let mut command = client(words)?;
     let code = fleet.run_client(&mut command)?;
     fleet.end()?;
     Ok(ExitCode::from(code))

@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 
+use client::program::options::Options;
 use common::counted::counted;
 use topologies::declared::Topology;
 use topologies::hint::hint;
@@ -44,27 +45,32 @@ fn summary(topology: &Topology) -> String {
     format!("  {} to {}, {diameter}, {degree}\n", address(0), address(topology.servents.len() - 1))
 }
 
-/// The words of the client: what it was told to do, or, every so often, the picture; and where.
-#[must_use]
-pub fn client_words(topology: &Topology, every: Option<&str>, told: &[String]) -> Vec<String> {
-    let mut words: Vec<String> = Vec::new();
+/// The words of the client: what it was told to do, or, every so often, the picture; and where. What the client would refuse, or
+/// answer without asking anybody, as its help, is an error.
+pub fn client_words(topology: &Topology, every: Option<&str>, told: &[String]) -> Result<Vec<String>, clap::Error> {
+    let contact = topology.servents[0].listen.to_string();
+    let read = |words: &[String]| Options::try_parse_from([&["client".to_owned()], words].concat());
+    let mut words: Vec<String> = [told, &[contact]].concat();
+    let options = read(&words)?;
     if let Some(every) = every {
-        words.extend(["--every".to_owned(), every.to_owned()]);
-        if !told.iter().any(|word| word.starts_with("-c") || word.starts_with("--command")) {
-            words.extend(["-c".to_owned(), "T".to_owned()]);
-        }
-    } else if told.is_empty() {
-        // Whoever says what is to be asked needs to be told nothing.
-        words.push(format!("--hint={}", hint(topology)));
+        let picture = if options.commands.is_empty() { &["-c", "T"][..] } else { &[] };
+        words.splice(0..0, ["--every", every].iter().chain(picture).map(|word| (*word).to_owned()));
+        read(&words)?;
     }
-    words.extend(told.iter().cloned());
-    words.push(topology.servents[0].listen.to_string());
-    words
+    Ok(words)
+}
+
+/// The same for a person who has said nothing of what is to be asked, and is told what there is.
+#[must_use]
+pub fn with_hint(topology: &Topology, words: Vec<String>) -> Vec<String> {
+    [vec![format!("--hint={}", hint(topology))], words].concat()
 }
 
 #[cfg(test)]
 mod tests {
     use std::path::Path;
+
+    use clap::error::ErrorKind;
 
     use super::*;
 
@@ -92,14 +98,28 @@ mod tests {
     fn the_client_is_told_what_it_was_told_and_where() {
         let words = |every, told: &str| {
             let told: Vec<String> = told.split_whitespace().map(str::to_owned).collect();
-            client_words(&chain(2), every, &told).join(" ")
+            client_words(&chain(2), every, &told).map(|words| words.join(" ")).map_err(|error| error.kind())
         };
-        assert_eq!(words(None, ""), "--hint=try: T 127.0.0.1:9001");
-        assert_eq!(words(None, "--json -c T"), "--json -c T 127.0.0.1:9001");
-        assert_eq!(words(Some("2s"), ""), "--every 2s -c T 127.0.0.1:9001");
-        assert_eq!(words(Some("2s"), "--json"), "--every 2s -c T --json 127.0.0.1:9001");
-        for told in ["-c ?tea", "-c?tea", "--command ?tea", "--command=?tea"] {
-            assert_eq!(words(Some("2s"), told), format!("--every 2s {told} 127.0.0.1:9001"));
+        let well = |words: &str| Ok(words.to_owned());
+        assert_eq!(words(None, ""), well("127.0.0.1:9001"));
+        assert_eq!(words(None, "--json -c T"), well("--json -c T 127.0.0.1:9001"));
+        assert_eq!(words(Some("2s"), ""), well("--every 2s -c T 127.0.0.1:9001"));
+        assert_eq!(words(Some("2s"), "--json"), well("--every 2s -c T --json 127.0.0.1:9001"));
+        // What only looks like a command is a value of another option.
+        assert_eq!(words(Some("2s"), "--hint -c"), Err(ErrorKind::InvalidValue));
+        assert_eq!(words(Some("2s"), "--hint=-c"), well("--every 2s -c T --hint=-c 127.0.0.1:9001"));
+        for told in ["-c ?tea", "-c?tea", "--command ?tea", "--command=?tea", "-qc T", "-qcT"] {
+            assert_eq!(words(Some("2s"), told), well(&format!("--every 2s {told} 127.0.0.1:9001")));
         }
+        for (every, told, kind) in [
+            (Some("2s"), "-c T -c T", ErrorKind::ArgumentConflict),
+            (Some("2s"), "-c M", ErrorKind::ArgumentConflict),
+            (Some("soon"), "", ErrorKind::ValueValidation),
+            (None, "--nonsense", ErrorKind::UnknownArgument),
+            (None, "--help", ErrorKind::DisplayHelp),
+        ] {
+            assert_eq!(words(every, told), Err(kind), "{told}");
+        }
+        assert_eq!(with_hint(&chain(2), vec!["9001".to_owned()]), ["--hint=try: T", "9001"]);
     }
 }

@@ -53,8 +53,7 @@ struct UpLine {
 impl UpLine {
     /// A line that is not drawn yet.
     fn new() -> UpLine {
-        let can_move = std::env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb");
-        let is_wanted = can_move && stderr().is_terminal();
+        let is_wanted = output::can_move_cursor() && stderr().is_terminal();
         if is_wanted {
             processes::do_before_exit(|| take_away(LineStage::Over));
         }

@@ -25,6 +25,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// So many that a signal comes while some are started and some are not.
 const SERVENTS: usize = 12;
+/// So many more than those that are waited for come up that it is not over when they have.
+const ROW: usize = 72;
 
 /// A topology program that runs, and a way to find what it started.
 struct Program {
@@ -44,8 +46,8 @@ impl Program {
     fn start_behind(before: &str, what: &str) -> Program {
         let directory = tempfile::tempdir().unwrap();
         let mut row = String::new();
-        for place in 0..SERVENTS {
-            let next = if place + 1 < SERVENTS { format!("127.0.0.1:{}", 9501 + place) } else { String::new() };
+        for place in 0..ROW {
+            let next = if place + 1 < ROW { format!("127.0.0.1:{}", 9501 + place) } else { String::new() };
             writeln!(row, "servent {} - {next}", 9500 + place).unwrap();
         }
         let path = directory.path().join("row.topo");
@@ -93,7 +95,7 @@ impl Program {
     fn wait_until_up(&mut self) {
         let mut line = String::new();
         self.stderr.read_line(&mut line).unwrap();
-        assert_eq!(line, format!("row: {SERVENTS} servents, {} links\n", SERVENTS - 1));
+        assert_eq!(line, format!("row: {ROW} servents, {} links\n", ROW - 1));
     }
 
     fn signal(&self, signal: Signal) {
@@ -154,7 +156,7 @@ fn stuck(what: &str) -> Program {
         let first = program.wait_for_servents(1).remove(0);
         kill_process(first.pid, Signal::STOP).unwrap();
         // While some are not even started, it is not up; and now it will not be.
-        if program.wait_for_servents(0).len() < SERVENTS {
+        if program.wait_for_servents(0).len() < ROW {
             return program;
         }
     }

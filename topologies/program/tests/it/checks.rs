@@ -151,6 +151,15 @@ fn a_picture_of_a_check_marks_what_is_not_as_declared() {
 }
 
 #[test]
+fn what_is_declared_and_not_found_is_called_as_declared() {
+    let row = "9301 - 127.0.0.1:9302 --name old\n9302 -\n";
+    let longer = "9301 - 127.0.0.1:9302 --name new\n9302 - 127.0.0.1:9303\n9303 - --name absent\n";
+    let (checked, _) = differences(row, longer);
+    let names = checked.drawn.servents().iter().map(|servent| servent.name.as_deref());
+    assert_eq!(names.collect::<Vec<_>>(), [Some("old"), None, Some("absent")]);
+}
+
+#[test]
 fn a_check_draws_what_it_found() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("diamond.svg");
@@ -165,6 +174,19 @@ fn a_check_draws_what_it_found() {
     assert!(!picture.contains("not found") && !picture.contains("not declared"), "{picture}");
     // Nothing else was left there.
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn a_picture_of_a_check_has_the_names() {
+    let (directory, path) = declared("named.topo", "9361 - --name kitchen\n9362 - 9361\n9363 - 9362 --name '<hall>'\n");
+    let picture = directory.path().join("named.svg");
+    let output = topology(&["check", &path, "--svg", picture.to_str().unwrap()]);
+    assert!(output.status.success(), "{}{}", stdout(&output), stderr(&output));
+    let picture = std::fs::read_to_string(&picture).unwrap();
+    for called in [":9361 kitchen</title>", ":9362, 1 link away</title>", ":9363 &lt;hall&gt;, 2 links away</title>"] {
+        assert!(picture.contains(called), "{called}: {picture}");
+    }
+    assert!(!picture.contains("not found") && !picture.contains("not declared"), "{picture}");
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! README's first five minutes, and its page about the overlay as one can see it, run as they stand there.
 
+use std::collections::hash_map::RandomState;
 use std::fs;
+use std::hash::BuildHasher;
 use std::io::Read;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -13,8 +15,15 @@ use crate::support::{stderr, stdout};
 
 /// Which way a copy comes first is nobody's to say: so often a run may come out otherwise.
 const TRIES_MAX: usize = 50;
-/// A drawing is as wide as its addresses, so this one has as many digits as that of the page.
-const ADDRESS: &str = "127.0.0.3";
+/// An address of this machine with as many digits as that of the page: a drawing is as wide as its addresses.
+fn some_short_address() -> String {
+    let mut digits = RandomState::new().hash_one(0);
+    let mut digit = || {
+        digits /= 9;
+        1 + digits % 9
+    };
+    format!("127.{}.{}.{}", digit(), digit(), digit())
+}
 
 fn section<'a>(page: &'a str, heading: &str) -> &'a str {
     page.split(&format!("\n{heading}\n")).nth(1).expect("the section")
@@ -22,10 +31,11 @@ fn section<'a>(page: &'a str, heading: &str) -> &'a str {
 
 /// What a client shows at a terminal that is asked all that the page asks, on an overlay of the same.
 fn shown(questions: &[String]) -> String {
+    let address = some_short_address();
     let size = PtySize { rows: 60, cols: 100, ..PtySize::default() };
     let pair = native_pty_system().openpty(size).unwrap();
     let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_topology"));
-    command.args(["run", "diamond", "--address", ADDRESS, "--"]);
+    command.args(["run", "diamond", "--address", &address, "--"]);
     questions.iter().for_each(|question| command.args(["-c", question]));
     command.env("TERM", "xterm-256color");
     command.env("LC_ALL", "C.UTF-8");
@@ -39,7 +49,7 @@ fn shown(questions: &[String]) -> String {
         bytes.extend_from_slice(&buffer[..count]);
     }
     child.wait().unwrap();
-    String::from_utf8(bytes).unwrap().replace("\r\n", "\n").replace(ADDRESS, "127.0.0.1")
+    String::from_utf8(bytes).unwrap().replace("\r\n", "\n").replace(&address, "127.0.0.1")
 }
 
 /// Lines with times as one word, in an order of their own: answers have none.

@@ -101,12 +101,20 @@ fn what_cannot_be_is_a_wrong_command_line() {
         (&["run", "random:30,40"], "each of 30 can have 2 to 29 neighbors, and not 40"),
         (&["run", "ring:8", "--seed", "7"], "--seed: nothing of ring:8 is drawn at random"),
         (&["check", "diamond", "--seed", "7"], "--seed: nothing of diamond is drawn at random"),
+        (
+            &["run", "ring:8", "--every", "nonsense"],
+            "invalid value 'nonsense' for '--every <DURATION>': a duration such as",
+        ),
+        (&["run", "ring:8", "--every", "-1"], "invalid value '-1' for '--every <DURATION>': a duration such as"),
+        (&["run", "ring:8", "--every", "1s", "--", "-c", "M"], "--every takes one command"),
+        (&["run", "ring:8", "--", "--nonsense"], "unexpected argument '--nonsense' found"),
         (&["run", "random:8,2", "--seed", "x"], "invalid value 'x' for '--seed <N>'"),
     ] {
         let output = topology(words);
         let error = stderr(&output);
         assert_eq!(output.status.code(), Some(2), "{words:?}: {error}");
         assert!(error.contains(said), "{words:?}: {error}");
+        assert!(!error.contains("8 servents"), "it was brought up: {error}");
     }
 }
 
@@ -218,17 +226,17 @@ impl Drop for AtTerminal {
 
 #[test]
 fn at_a_terminal_a_line_says_how_far_it_is_and_is_gone_once_it_is_up() {
-    let (mut program, servent) = AtTerminal::stuck("chain:12");
+    let (mut program, servent) = AtTerminal::stuck("chain:72");
     let line = program.shown();
     let words: Vec<&str> = line.trim().split(' ').collect();
-    let [up, "of", "12", "servents", "are", "up,", linked, "linked"] = words[..] else { panic!("{line}") };
+    let [up, "of", "72", "servents", "are", "up,", linked, "linked"] = words[..] else { panic!("{line}") };
     let [up, linked] = [up, linked].map(|number| number.parse::<usize>().unwrap());
-    assert!(linked <= up && linked < 12, "{line}");
+    assert!(linked <= up && linked < 72, "{line}");
     kill_process(servent.pid, Signal::CONT).unwrap();
     // The last that is told before a person is asked.
     program.show_until(|shown| shown.contains("\ntry: "));
     let shown = program.shown();
-    assert!(shown.starts_with("chain:12: 12 servents, 11 links\n") && !shown.contains("are up"), "{shown}");
+    assert!(shown.starts_with("chain:72: 72 servents, 71 links\n") && !shown.contains("are up"), "{shown}");
     program.keyboard.write_all(b"Q\r").unwrap();
     program.show_until(|_| false);
     assert_eq!(program.child.wait().unwrap().exit_code(), 0);
@@ -236,7 +244,7 @@ fn at_a_terminal_a_line_says_how_far_it_is_and_is_gone_once_it_is_up() {
 
 #[test]
 fn ctrl_c_while_it_comes_up_leaves_neither_servents_nor_the_line() {
-    let (mut program, _servent) = AtTerminal::stuck("chain:12");
+    let (mut program, _servent) = AtTerminal::stuck("chain:72");
     program.keyboard.write_all(b"\x03").unwrap();
     program.show_until(|_| false);
     assert_eq!(program.child.wait().unwrap().exit_code(), 130);
