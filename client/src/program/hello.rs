@@ -91,11 +91,10 @@ impl AddressesTried {
 }
 
 /// What came of it, where it was seen who is there: the address, what is said of it, and what came of looking.
-pub(crate) fn line(greeting: &GreetingEnded) -> Option<String> {
-    let GreetingEnded { address, end, .. } = *greeting;
-    let Greeted { outcome, was, now, new_count, took, .. } = match end {
+pub(crate) fn line(greeting: &GreetingEnded, called: &str) -> Option<String> {
+    let Greeted { outcome, was, now, new_count, took, .. } = match greeting.end {
         GreetEnd::Told(greeted) => greeted,
-        GreetEnd::Itself => return Some(format!("{address} is the contact itself")),
+        GreetEnd::Itself => return Some(format!("{called} is the contact itself")),
         GreetEnd::Silence | GreetEnd::ContactLost | GreetEnd::Cancelled | GreetEnd::NotUnderstood => return None,
     };
     let came = match (outcome, new_count) {
@@ -112,7 +111,7 @@ pub(crate) fn line(greeting: &GreetingEnded) -> Option<String> {
         (Some(said), None) | (None, Some(said)) => format!(", clock {}", said.clock),
         (None, None) => String::new(),
     };
-    Some(format!("{address} {states}{clocks}, {came}, {}", humane(took)))
+    Some(format!("{called} {states}{clocks}, {came}, {}", humane(took)))
 }
 
 /// What was and what is, once where it is the same.
@@ -203,12 +202,12 @@ mod tests {
             (came(Unreached, failed(44), None, 0), "OFFLINE → unknown, clock 44, no servent answered, 0.4 ms"),
             (ended(GreetEnd::Itself), "is the contact itself"),
         ] {
-            assert_eq!(line(&greeting), Some(format!("127.0.0.1:9003 {expected}")));
+            assert_eq!(line(&greeting, "127.0.0.1:9003"), Some(format!("127.0.0.1:9003 {expected}")));
         }
         let others =
             [GreetEnd::Silence, GreetEnd::ContactLost, GreetEnd::Cancelled, GreetEnd::NotUnderstood].map(ended);
         for greeting in [came(NotAllowed, online(44), online(44), 0), came(Busy, None, None, 0)].iter().chain(&others) {
-            assert_eq!(line(greeting), None, "nobody was looked for: {greeting:?}");
+            assert_eq!(line(greeting, ""), None, "nobody was looked for: {greeting:?}");
         }
     }
 

@@ -211,7 +211,10 @@ impl<Out: Write, Side: Write> Renderer<Out, Side> {
             Event::Unexpected { from, message } if self.json => {
                 self.json_line(&JsonLine::Unexpected { message, from: *from })?;
             }
-            Event::Unexpected { from, .. } => writeln!(self.out, "Unexpected message from {from}")?,
+            Event::Unexpected { from, .. } => {
+                let from = self.called(*from);
+                writeln!(self.out, "Unexpected message from {from}")?;
+            }
             Event::MoreUnexpected { count } if self.json => {
                 self.json_line(&JsonLine::MoreUnexpected { count: *count })?;
             }
@@ -403,7 +406,7 @@ impl<Out: Write, Side: Write> Renderer<Out, Side> {
         }
         if self.json {
             self.json_line(&JsonLine::Greeted(json_greeted(greeting)))?;
-        } else if let Some(line) = hello::line(greeting) {
+        } else if let Some(line) = hello::line(greeting, &self.called(greeting.address)) {
             writeln!(self.out, "{line}")?;
         }
         self.out.flush()

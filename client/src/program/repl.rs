@@ -646,6 +646,7 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
                 self.unfetched_count += 1;
                 if !self.is_quiet && !self.renderer.json {
                     let bytes = counted(*bytes_count, "byte");
+                    let from = self.renderer.called(*from);
                     say(format_args!("client: the value of {from} ({bytes}) could not be fetched: {reason}"));
                 }
                 return Ok(());
