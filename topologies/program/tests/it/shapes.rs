@@ -3,12 +3,16 @@
 //!
 //! Which links a shape has is tested where it is read (`drawn`).
 
-use std::fs;
+use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::Command;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+use rustix::fs::{CWD, Mode, mkfifoat};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use topologies::fleet::{hear_signals, some_loopback_address};
@@ -127,6 +131,50 @@ fn a_file_may_have_a_colon_in_its_name() {
     assert!(said.starts_with("ring:8: 2 servents, 1 link\n"), "{said}");
 }
 
+/// What the last servent of a shape is until it may be one.
+const HELD: &str = "held";
+
+/// Programs of which a servent at this port, whom no other dials, does not begin before it may, so that what it belongs to cannot
+/// come up.
+struct HeldPrograms {
+    directory: TempDir,
+    gate: File,
+}
+
+impl HeldPrograms {
+    fn at(port: u16) -> HeldPrograms {
+        let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let of = |name: &str| directory.path().join(name);
+        let built = Path::new(env!("CARGO_BIN_EXE_topology")).parent().unwrap();
+        // Where it is it looks for the others.
+        fs::hard_link(built.join("topology"), of("topology")).unwrap();
+        symlink(built.join("client"), of("client")).unwrap();
+        let (servent, held) = (built.join("servent"), of(HELD));
+        let [servent, held, gate] = [&servent, &held, &of("gate")].map(|path| format!("'{}'", path.display()));
+        let first =
+            format!("#!/bin/sh\ncase \" $* \" in *:{port}\\ *) exec {held} \"$@\";; esac\nexec {servent} \"$@\"\n");
+        let then = format!("#!/bin/sh\nread -r line < {gate}\nexec {servent} \"$@\"\n");
+        for (name, text) in [("servent", first), (HELD, then)] {
+            // Whatever is open to be written cannot be run, and what another test starts just now would inherit it from us.
+            let write = ["-c", "printf %s \"$1\" >\"$0\" && chmod 755 \"$0\""];
+            assert!(Command::new("sh").args(write).arg(of(name)).arg(text).status().unwrap().success());
+        }
+        mkfifoat(CWD, of("gate"), Mode::RUSR | Mode::WUSR).unwrap();
+        // Who has both ends waits for nobody, and what is written stays until it is read.
+        let gate = OpenOptions::new().read(true).write(true).open(of("gate")).unwrap();
+        HeldPrograms { directory, gate }
+    }
+
+    /// Lets it begin.
+    fn let_go(&self) {
+        (&self.gate).write_all(b"\n").unwrap();
+    }
+
+    fn start(&self, shape: &str) -> AtTerminal {
+        AtTerminal::start_of(&self.directory.path().join("topology"), shape, "xterm-256color", &[])
+    }
+}
+
 /// `topology run` at a terminal, and what that shows.
 struct AtTerminal {
     child: Box<dyn Child + Send + Sync>,
@@ -142,10 +190,14 @@ struct AtTerminal {
 
 impl AtTerminal {
     fn start(shape: &str, term: &str, words: &[&str]) -> AtTerminal {
+        AtTerminal::start_of(env!("CARGO_BIN_EXE_topology").as_ref(), shape, term, words)
+    }
+
+    fn start_of(program: &Path, shape: &str, term: &str, words: &[&str]) -> AtTerminal {
         hear_signals().unwrap();
         let size = PtySize { rows: 60, cols: 200, ..PtySize::default() };
         let pair = native_pty_system().openpty(size).unwrap();
-        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_topology"));
+        let mut command = CommandBuilder::new(program);
         command.args(["run", shape, "--address", &some_loopback_address().to_string()]);
         command.args(words);
         command.env("TERM", term);
@@ -168,31 +220,14 @@ impl AtTerminal {
         AtTerminal { child, _terminal: pair.master, keyboard, pieces, screen, mark, _home: home }
     }
 
-    /// One that is coming up and does not, because the servent returned is stopped.
-    fn stuck(shape: &str) -> (AtTerminal, Marked) {
-        for _ in 0..20 {
-            let mut program = AtTerminal::start(shape, "xterm-256color", &[]);
-            let servent = program.first_servent();
-            kill_process(servent.pid, Signal::STOP).unwrap();
-            program.show_until(|shown| shown.contains("servents are up") || shown.contains(" links"));
-            // What was drawn before it was stopped says nothing; what comes then does.
-            program.show_next();
-            if program.shown().contains("servents are up") {
-                return (program, servent);
-            }
-            // It was up before, and its client waits.
-        }
-        panic!("{shape} comes up before a servent can be stopped")
-    }
-
-    fn first_servent(&self) -> Marked {
+    /// What was started and is not a servent yet.
+    fn held(&self) -> Marked {
         let until = Instant::now() + PATIENCE;
         loop {
-            // Until it is one, it is a second topology.
-            if let Some(servent) = self.mark.processes().into_iter().find(|process| process.name == "servent") {
-                return servent;
+            if let Some(held) = self.mark.processes().into_iter().find(|process| process.name == HELD) {
+                return held;
             }
-            assert!(Instant::now() < until, "no servent is started");
+            assert!(Instant::now() < until, "none is held");
             std::thread::yield_now();
         }
     }
@@ -226,17 +261,18 @@ impl Drop for AtTerminal {
 
 #[test]
 fn at_a_terminal_a_line_says_how_far_it_is_and_is_gone_once_it_is_up() {
-    let (mut program, servent) = AtTerminal::stuck("chain:72");
+    let programs = HeldPrograms::at(9012);
+    let mut program = programs.start("chain:12");
+    program.show_until(|shown| shown.contains("11 of 12 servents are up, ") && shown.trim().ends_with("linked"));
     let line = program.shown();
     let words: Vec<&str> = line.trim().split(' ').collect();
-    let [up, "of", "72", "servents", "are", "up,", linked, "linked"] = words[..] else { panic!("{line}") };
-    let [up, linked] = [up, linked].map(|number| number.parse::<usize>().unwrap());
-    assert!(linked <= up && linked < 72, "{line}");
-    kill_process(servent.pid, Signal::CONT).unwrap();
+    let ["11", "of", "12", "servents", "are", "up,", linked, "linked"] = words[..] else { panic!("{line}") };
+    assert!(linked.parse::<usize>().unwrap() <= 11, "{line}");
+    programs.let_go();
     // The last that is told before a person is asked.
     program.show_until(|shown| shown.contains("\ntry: "));
     let shown = program.shown();
-    assert!(shown.starts_with("chain:72: 72 servents, 71 links\n") && !shown.contains("are up"), "{shown}");
+    assert!(shown.starts_with("chain:12: 12 servents, 11 links\n") && !shown.contains("are up"), "{shown}");
     program.keyboard.write_all(b"Q\r").unwrap();
     program.show_until(|_| false);
     assert_eq!(program.child.wait().unwrap().exit_code(), 0);
@@ -244,7 +280,11 @@ fn at_a_terminal_a_line_says_how_far_it_is_and_is_gone_once_it_is_up() {
 
 #[test]
 fn ctrl_c_while_it_comes_up_leaves_neither_servents_nor_the_line() {
-    let (mut program, _servent) = AtTerminal::stuck("chain:72");
+    let programs = HeldPrograms::at(9012);
+    let mut program = programs.start("chain:12");
+    program.show_until(|shown| shown.contains(" are up, "));
+    // One that is stopped hears nothing.
+    kill_process(program.held().pid, Signal::STOP).unwrap();
     program.keyboard.write_all(b"\x03").unwrap();
     program.show_until(|_| false);
     assert_eq!(program.child.wait().unwrap().exit_code(), 130);
