@@ -6,9 +6,10 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::sync::Arc;
 
-use common::message::Message;
-use common::query::{Answer, AnswerBody, Ask as Asking, AskHash, BroughtBody};
+use common::message::{Handed, Message};
+use common::query::{Answer, AnswerBody, Ask as Asking, AskHash, BroughtAnswer, BroughtBody};
 use drawing::{Discovery, DrawnOverlay, OverlayFigures, TerminalStyle};
 
 use super::*;
@@ -124,6 +125,51 @@ fn inventions_are_counted_and_few_are_drawn() {
     contact.finish(sequence, tally(1, 1));
     terminal.wait_for_text("1 servent, 256 links, diameter 0, degree 256, 256 servents heard of that did not answer\n");
     assert!(terminal.contents().lines().count() < 40, "{}", terminal.contents());
+}
+
+/// Anybody may go by any name: who is who is told by addresses alone.
+#[test]
+fn five_hundred_that_all_claim_one_name_are_five_hundred() {
+    const SERVENTS: u16 = 500;
+    for form in ["text", "tree", "dot", "mermaid", "svg", "json"] {
+        let fake = Fake::listen();
+        let client =
+            Client::start_behind(&["env".to_owned(), "LC_ALL=C.UTF-8".to_owned()], [&*fake.name(), "--topology", form]);
+        let mut contact = fake.attach();
+        let sequence = contact.request().sequence;
+        let at = |place: u16| match place {
+            0 => fake.address(),
+            place => SocketAddr::from(([127, 0, 0, 2], 9000 + place)),
+        };
+        let mut marks = 0_u64;
+        for place in 0..SERVENTS {
+            let path: Vec<SocketAddr> = [at(0), at(place)].into_iter().skip(usize::from(place == 0)).collect();
+            let neighbors = if place == 0 { Vec::new() } else { vec![at(0)] };
+            let body = BroughtBody::Whole(AnswerBody::Place { path: path.into(), neighbors });
+            let name = Some("kitchen".try_into().unwrap());
+            let id = id_at(at(place));
+            marks = marks.wrapping_add(id.mark());
+            let answer = Arc::new(BroughtAnswer { id, from: at(place), name, hops: u8::from(place > 0), body });
+            contact.send(&Message::Handed(Handed { sequence, answer }));
+        }
+        let tally = Tally { answer_sum: marks, ..tally(u64::from(SERVENTS), u64::from(SERVENTS)) };
+        contact.finish(sequence, tally);
+        let run = client.finish();
+        assert_eq!(run.code, 0, "{form}: {}", run.log);
+        let times = match form {
+            // Lines for programs have addresses alone.
+            "text" => 0,
+            // In its box, and in the words that come up there.
+            "svg" => 2,
+            _ => 1,
+        };
+        assert_eq!(run.out.matches("kitchen").count(), times * usize::from(SERVENTS), "{form}: {}", run.out);
+        let shown = |place: u16| {
+            if form == "svg" { format!(":{}", at(place).port()) } else { at(place).to_string() }
+        };
+        let missing = (1..SERVENTS).find(|place| !run.out.contains(&shown(*place)));
+        assert_eq!(missing, None, "{form}: {}", run.out);
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use drawing::{Discovery, DrawnOverlay};
+use drawing::{Discovery, DrawnOverlay, TerminalStyle, dot, drawn, mermaid, svg, tree};
 use sim::random::Random;
 use sim::shapes::{Shape, draw};
 
@@ -89,4 +89,18 @@ pub(crate) fn everything() -> DrawnOverlay {
     now.add(address(3), None, &[address(0), address(1), address(3)], Some(&[address(1)]));
     now.add(address(9), Some("south"), &[address(0), address(9)], Some(&[address(0), address(1)]));
     now.overlay().unwrap().since(&before.overlay().unwrap())
+}
+
+/// Every form there is, by its name: for a terminal in Unicode and in ASCII, and for others.
+pub(crate) fn in_every_form(overlay: &DrawnOverlay) -> [(&'static str, String); 7] {
+    let style = |unicode| TerminalStyle { columns: 0, unicode, colour: false };
+    [
+        ("drawn", drawn(overlay, &style(true))),
+        ("drawn in ASCII", drawn(overlay, &style(false))),
+        ("tree", tree(overlay, &style(true))),
+        ("tree in ASCII", tree(overlay, &style(false))),
+        ("dot", dot(overlay)),
+        ("mermaid", mermaid(overlay)),
+        ("svg", svg(overlay, "")),
+    ]
 }

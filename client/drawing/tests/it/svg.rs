@@ -1,6 +1,7 @@
 //! A picture: that no box lies over another, that it is the same each time, and that names stay names.
 
 use std::net::SocketAddr;
+use std::time::Instant;
 
 use drawing::{DrawnOverlay, SinceWords, svg, svg_compared};
 
@@ -75,7 +76,10 @@ fn no_label_lies_over_another_in_a_hundred_random_overlays() {
 fn ten_thousand_servents_are_drawn() {
     for shape in shapes() {
         let overlay = shaped(&shape, 10_000, 4, 1);
-        let picture = svg(&overlay, "many");
+        let begin = Instant::now();
+        let (picture, cost) = counting_allocator::cost_of(|| svg(&overlay, "many"));
+        println!("{shape}: {:?}, {} KB", begin.elapsed(), cost.most / 1_000);
+        assert!(cost.most < 20_000_000, "{shape}: {cost:?}");
         assert_readable(&picture, &overlay, &shape.to_string());
         assert_eq!(picture.matches("<path class=\"link\"").count(), overlay.links().len() + 1, "{shape}");
     }
