@@ -1,11 +1,8 @@
-//! What a servent is called in a drawing, how wide that is on a terminal, and what is left of it where there is less room.
+//! What a servent is called in a drawing.
 //!
 //! A name is a claim of a stranger: nothing of it is shown but through [`shown_among_lines`].
 
-use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
-
-use unicode_width::UnicodeWidthStr;
 
 use crate::overlay::{DrawnOverlay, DrawnServent};
 use crate::shown::shown_among_lines;
@@ -42,30 +39,6 @@ pub(crate) fn shared_ip(overlay: &DrawnOverlay) -> Option<IpAddr> {
     overlay.servents().iter().all(|servent| host(servent) == first).then_some(first.0)
 }
 
-/// How many columns of a terminal a text takes.
-pub(crate) fn columns_of(text: &str) -> usize {
-    text.width()
-}
-
-/// As much of a text as has room, with a mark at its end where that is not all.
-pub(crate) fn cut<'a>(text: &'a str, columns: usize, mark: &str) -> Cow<'a, str> {
-    if columns_of(text) <= columns {
-        return Cow::Borrowed(text);
-    }
-    let room = columns.saturating_sub(columns_of(mark));
-    let ends: Vec<usize> = text.char_indices().map(|(end, _)| end).collect();
-    let kept = |end: usize| text.get(..end).unwrap_or_default();
-    // A character may make the one before it wider, so that what is found by halves is looked at once more.
-    let mut count = ends.partition_point(|end| columns_of(kept(*end)) <= room);
-    while let Some(end) = count.checked_sub(1).and_then(|last| ends.get(last)) {
-        if columns_of(kept(*end)) <= room {
-            return Cow::Owned(format!("{}{mark}", kept(*end)));
-        }
-        count -= 1;
-    }
-    Cow::Borrowed("")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,24 +65,5 @@ mod tests {
         assert_eq!(label(&servent("[::1]:9002", None), Some(home)), "[::1]:9002");
         assert_eq!(label(&servent("127.0.0.1:9001", Some("")), None), "127.0.0.1:9001");
         assert_eq!(label(&servent("127.0.0.1:1", Some("\x1b[2J\n\u{202e}")), Some(home)), r":1 \x1b[2J\n\u{202e}");
-    }
-
-    #[test]
-    fn a_text_is_cut_by_columns() {
-        for (text, columns, kept) in [
-            ("kitchen", 7, "kitchen"),
-            ("kitchen", 6, "kitch…"),
-            ("kitchen", 1, "…"),
-            ("台所台所", 8, "台所台所"),
-            ("台所台所", 7, "台所台…"),
-            ("台所台所", 6, "台所…"),
-            ("台所", 2, "…"),
-            ("❤\u{fe0f}❤\u{fe0f}", 3, "❤\u{fe0f}…"),
-            ("👩\u{200d}🚀 in space", 3, "👩\u{200d}🚀…"),
-        ] {
-            let got = cut(text, columns, "…");
-            assert_eq!(got, kept, "{text} in {columns}");
-            assert!(columns_of(&got) <= columns, "{text} in {columns}");
-        }
     }
 }

@@ -18,6 +18,7 @@ mod shown;
 mod svg;
 mod terminal;
 mod tree;
+mod width;
 
 pub use discovery::{ADDRESSES_TOLD_MAX, Discovery, PLACES_MAX};
 pub use dot::dot;

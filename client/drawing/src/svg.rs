@@ -24,13 +24,14 @@ use crate::figures::OverlayFigures;
 use crate::hops::HopWalk;
 use crate::overlay::{DrawnLink, DrawnOverlay, DrawnServent, Since};
 use crate::shown::shown;
+use crate::width::{columns_apart, cut_apart};
 use labels::{ADVANCE, BoxLabel, LINE};
 use layout::GAP;
 use legend::{ExplainedLook, LookSample};
 use overlaps::TakenRoom;
 use plane::{Extent, Spot, bounds, real};
 use trees::LinkLead;
-use xml::{columns, cut, xml};
+use xml::xml;
 
 /// Around everything.
 const MARGIN: f64 = 24.0;
@@ -112,12 +113,12 @@ pub fn svg_compared(overlay: &DrawnOverlay, title: &str, words: SinceWords<'_>) 
         style::style(),
     );
     let columns_max = (inner / ADVANCE).floor();
-    let fitting = (0..=columns(&title)).rev().find(|count| real(*count) <= columns_max).unwrap_or_default();
+    let fitting = (0..=columns_apart(&title)).rev().find(|count| real(*count) <= columns_max).unwrap_or_default();
     let _ = writeln!(
         document,
         r#"<text class="head" x="{MARGIN:.1}" y="{:.1}">{}</text>"#,
         MARGIN + LINE - 4.0,
-        xml(&cut(&title, fitting))
+        xml(&cut_apart(&title, fitting))
     );
     document.push_str(&body);
     document.push_str("</svg>\n");

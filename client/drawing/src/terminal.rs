@@ -21,9 +21,10 @@ use self::canvas::{Arms, Canvas, Tone};
 use self::columns::{ColumnRoom, FLOOD_PULLS};
 use self::legend::{Legend, LegendEntry};
 use self::part::{LayeredPart, PartLink};
-use crate::label::{address_label, columns_of, cut, name_label, shared_ip};
+use crate::label::{address_label, name_label, shared_ip};
 use crate::overlay::{DrawnOverlay, DrawnServent, Since};
 use crate::tree::tree;
+use crate::width::{columns_of, cut};
 
 /// Of more servents nobody would find one among the lines.
 pub const LAYERED_SERVENTS_MAX: usize = 64;

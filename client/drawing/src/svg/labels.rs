@@ -3,9 +3,9 @@
 //! Widths are guessed high: whoever looks may have any monospaced font.
 
 use super::plane::{Extent, real};
-use super::xml::{columns, cut};
 use crate::overlay::{DrawnOverlay, DrawnServent, Since};
 use crate::shown::shown;
+use crate::width::{columns_apart, cut_apart};
 
 /// Pixels of a letter's height.
 pub(super) const FONT: f64 = 12.0;
@@ -49,10 +49,10 @@ impl BoxLabel {
         };
         let address =
             if is_short { format!("{mark}:{}", servent.address.port()) } else { format!("{mark}{}", servent.address) };
-        let name = servent.name.as_deref().map(|name| cut(&shown(name), NAME_COLUMNS_MAX));
+        let name = servent.name.as_deref().map(|name| cut_apart(&shown(name), NAME_COLUMNS_MAX).into_owned());
         let more = (servent.left_out > 0).then(|| format!("+{}", servent.left_out));
-        let first = columns(&address) + more.as_deref().map_or(0, |more| columns(more) + 1);
-        let widest = first.max(name.as_deref().map_or(0, columns));
+        let first = columns_apart(&address) + more.as_deref().map_or(0, |more| columns_apart(more) + 1);
+        let widest = first.max(name.as_deref().map_or(0, columns_apart));
         let lines = if name.is_some() { 2 } else { 1 };
         let extent = Extent {
             width: (real(widest) * ADVANCE + 2.0 * MARGIN.width).ceil(),

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use super::labels::{ADVANCE, LINE};
 use super::plane::real;
-use super::xml::{columns, xml};
+use super::xml::xml;
+use crate::width::columns_apart;
 
 /// Room for the stroke or box that is explained.
 const SAMPLE: f64 = 34.0;
@@ -35,7 +36,7 @@ pub(super) enum LookSample {
 
 impl ExplainedLook {
     fn width(&self) -> f64 {
-        SAMPLE + SAMPLE_GAP + real(columns(&self.words)) * ADVANCE
+        SAMPLE + SAMPLE_GAP + real(columns_apart(&self.words)) * ADVANCE
     }
 }
 
@@ -102,7 +103,10 @@ pub(super) fn write_legend(entries: &[ExplainedLook], left: f64, top: f64, width
 pub(super) fn broken(sentence: &str, width: f64) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for part in sentence.split_inclusive(", ") {
-        match lines.last_mut().filter(|line| real(columns(line) + columns(part.trim_end())) * ADVANCE <= width) {
+        match lines
+            .last_mut()
+            .filter(|line| real(columns_apart(line) + columns_apart(part.trim_end())) * ADVANCE <= width)
+        {
             Some(line) => line.push_str(part),
             None => lines.push(part.to_owned()),
         }

@@ -1,6 +1,4 @@
-//! Text of strangers between the tags of a picture, and the width it takes.
-
-use unicode_width::UnicodeWidthStr;
+//! Text of strangers between the tags of a picture.
 
 use crate::shown::is_barred;
 
@@ -21,40 +19,12 @@ pub(super) fn xml(text: &str) -> String {
     quoted
 }
 
-/// How many columns a text takes where each character has its own: no less than where some join.
-pub(super) fn columns(text: &str) -> usize {
-    let mut buffer = [0; 4];
-    text.chars().map(|character| character.encode_utf8(&mut buffer).width()).sum()
-}
-
-/// A text that takes no more than so many columns, at least one, with `…` where something is cut off.
-pub(super) fn cut(text: &str, columns_max: usize) -> String {
-    if columns(text) <= columns_max {
-        return text.to_owned();
-    }
-    let mut left = columns_max.saturating_sub(1);
-    let mut buffer = [0; 4];
-    let fitting = text.chars().take_while(|character| {
-        let width = character.encode_utf8(&mut buffer).width();
-        let fits = width <= left;
-        left = left.saturating_sub(width);
-        fits
-    });
-    fitting.chain(std::iter::once('…')).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn text_is_quoted_and_cut() {
+    fn text_is_quoted() {
         assert_eq!(xml("<a b='c'>&\"\u{fffe}\u{1}"), r"&lt;a b=&#39;c&#39;&gt;&amp;&quot;\u{fffe}\u{1}");
-        assert_eq!(cut("kitchen", 7), "kitchen");
-        assert_eq!(cut("kitchen", 6), "kitch…");
-        assert_eq!(cut("台所台所", 6), "台所…");
-        assert_eq!(cut("台所台所", 5), "台所…");
-        assert_eq!(cut("台所", 0), "…");
-        assert_eq!(columns("👩\u{200d}🍳"), 4);
     }
 }

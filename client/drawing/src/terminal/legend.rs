@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use super::TerminalStyle;
 use super::buses::LinkMark;
-use crate::label::{columns_of, cut};
 use crate::overlay::{DrawnOverlay, DrawnServent, Since};
+use crate::width::{columns_of, cut};
 
 /// Blanks between what is said of two.
 const LEGEND_GAP: &str = "   ";
