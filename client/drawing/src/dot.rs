@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use crate::figures::OverlayFigures;
+use crate::label::{name_in_document, signed_address};
 use crate::overlay::{DrawnLink, DrawnOverlay, DrawnServent, Since};
-use crate::shown::shown;
 
 /// An overlay as an undirected graph of DOT, whose nodes are called by their addresses. It ends with a line feed.
 #[must_use]
@@ -36,18 +36,13 @@ pub fn dot(overlay: &DrawnOverlay) -> String {
 
 /// The lines of a label, with `\n` between two.
 fn label(servent: &DrawnServent) -> String {
-    let mark = match servent.since {
-        Since::Same => "",
-        Since::New => "+ ",
-        Since::Gone => "- ",
-    };
-    let mut label = format!("{mark}{}", servent.address);
+    let mut label = signed_address(servent);
     if servent.left_out > 0 {
         let _ = write!(label, " +{}", servent.left_out);
     }
-    if let Some(name) = &servent.name {
+    if let Some(name) = name_in_document(servent) {
         label.push_str("\\n");
-        label.push_str(&quoted(&shown(name)));
+        label.push_str(&quoted(&name));
     }
     label
 }

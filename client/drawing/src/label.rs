@@ -1,11 +1,11 @@
 //! What a servent is called in a drawing.
 //!
-//! A name is a claim of a stranger: nothing of it is shown but through [`shown_among_lines`].
+//! A name is a claim of a stranger: nothing of it is shown but through `shown.rs`.
 
 use std::net::{IpAddr, SocketAddr};
 
-use crate::overlay::{DrawnOverlay, DrawnServent};
-use crate::shown::shown_among_lines;
+use crate::overlay::{DrawnOverlay, DrawnServent, Since};
+use crate::shown::{shown, shown_among_lines};
 
 /// The address of a servent and its name: `127.0.0.1:9001 kitchen`. Where all have one ip, which somebody has given already, the
 /// port is enough: `:9001 kitchen`.
@@ -22,10 +22,34 @@ pub(crate) fn address_label(address: SocketAddr, shared_ip: Option<IpAddr>) -> S
     if shared_ip == Some(address.ip()) { format!(":{}", address.port()) } else { address.to_string() }
 }
 
-/// The name alone, where it says one.
+/// The name alone beside lines that are made of characters, where it says one.
 pub(crate) fn name_label(servent: &DrawnServent) -> Option<String> {
-    let name = servent.name.as_deref().filter(|name| !name.is_empty())?;
-    Some(shown_among_lines(name))
+    name_of(servent).map(shown_among_lines)
+}
+
+/// The same for documents, which quote it in their own way.
+pub(crate) fn name_in_document(servent: &DrawnServent) -> Option<String> {
+    name_of(servent).map(shown)
+}
+
+fn name_of(servent: &DrawnServent) -> Option<&str> {
+    servent.name.as_deref().filter(|name| !name.is_empty())
+}
+
+/// What stands in front of what is new or gone.
+pub(crate) fn sign_of(since: Since) -> &'static str {
+    match since {
+        Since::Same => "",
+        Since::New => "+",
+        Since::Gone => "-",
+    }
+}
+
+/// The address with that in front of it.
+pub(crate) fn signed_address(servent: &DrawnServent) -> String {
+    let sign = sign_of(servent.since);
+    let blank = if sign.is_empty() { "" } else { " " };
+    format!("{sign}{blank}{}", servent.address)
 }
 
 /// The ip that all of them have.
@@ -42,7 +66,6 @@ pub(crate) fn shared_ip(overlay: &DrawnOverlay) -> Option<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::overlay::Since;
 
     fn servent(address: &str, name: Option<&str>) -> DrawnServent {
         DrawnServent {

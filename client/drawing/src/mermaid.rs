@@ -4,8 +4,8 @@
 
 use std::fmt::Write as _;
 
+use crate::label::{name_in_document, signed_address};
 use crate::overlay::{DrawnLink, DrawnOverlay, DrawnServent, Since};
-use crate::shown::shown;
 
 /// The classes of nodes, each where it occurs.
 const CLASSES: [(&str, &str); 5] = [
@@ -83,20 +83,15 @@ fn stroke(link: &DrawnLink) -> MermaidStroke {
 
 /// The lines of a label. What has a class of its own for other programs has words here: a class is a colour.
 fn label(overlay: &DrawnOverlay, place: usize, servent: &DrawnServent) -> String {
-    let mark = match servent.since {
-        Since::Same => "",
-        Since::New => "+ ",
-        Since::Gone => "- ",
-    };
-    let mut label = quoted(&format!("{mark}{}", servent.address));
+    let mut label = quoted(&signed_address(servent));
     if servent.left_out > 0 {
         let _ = write!(label, " #43;{}", servent.left_out);
     } else if overlay.is_at_horizon(place) {
         label.push_str(" …");
     }
-    if let Some(name) = &servent.name {
+    if let Some(name) = name_in_document(servent) {
         label.push_str("<br/>");
-        label.push_str(&parted(&shown(name)));
+        label.push_str(&parted(&name));
     }
     label
 }

@@ -22,6 +22,7 @@ use common::counted::counted;
 
 use crate::figures::OverlayFigures;
 use crate::hops::HopWalk;
+use crate::label::name_in_document;
 use crate::overlay::{DrawnLink, DrawnOverlay, DrawnServent, Since};
 use crate::shown::shown;
 use crate::width::{columns_apart, cut_apart};
@@ -260,8 +261,8 @@ fn hops_now(overlay: &DrawnOverlay) -> Vec<Option<usize>> {
 /// What comes up where one points at a servent.
 fn whole(servent: &DrawnServent, hops: Option<usize>, words: SinceWords<'_>) -> String {
     let mut whole = servent.address.to_string();
-    if let Some(name) = &servent.name {
-        let _ = write!(whole, " {}", shown(name));
+    if let Some(name) = name_in_document(servent) {
+        let _ = write!(whole, " {name}");
     }
     match hops {
         Some(0) | None => {}

@@ -20,8 +20,8 @@ use self::buses::{Bus, BusEnd, marks_of};
 use self::canvas::{Arms, Canvas, Tone};
 use self::columns::{ColumnRoom, FLOOD_PULLS};
 use self::legend::{Legend, LegendEntry};
-use self::part::{LayeredPart, PartLink};
-use crate::label::{address_label, name_label, shared_ip};
+use self::part::{LayeredPart, PartLink, as_i64};
+use crate::label::{address_label, name_label, shared_ip, sign_of};
 use crate::overlay::{DrawnOverlay, DrawnServent, Since};
 use crate::tree::tree;
 use crate::width::{columns_of, cut};
@@ -154,11 +154,7 @@ pub(crate) fn ip_left_out(overlay: &DrawnOverlay, place: usize, shared_ip: Optio
 
 /// What a servent is called, with all that is marked at it.
 pub(crate) fn marked(overlay: &DrawnOverlay, place: usize, servent: &DrawnServent, called: &str) -> String {
-    let mut text = String::from(match servent.since {
-        Since::Same => "",
-        Since::New => "+",
-        Since::Gone => "-",
-    });
+    let mut text = String::from(sign_of(servent.since));
     if servent.has_answered {
         text.push_str(called);
     } else {
@@ -515,8 +511,4 @@ fn put_channel(
         }
     }
     height
-}
-
-fn as_i64(number: usize) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
 }

@@ -3,8 +3,8 @@
 //! Widths are guessed high: whoever looks may have any monospaced font.
 
 use super::plane::{Extent, real};
+use crate::label::name_in_document;
 use crate::overlay::{DrawnOverlay, DrawnServent, Since};
-use crate::shown::shown;
 use crate::width::{columns_apart, cut_apart};
 
 /// Pixels of a letter's height.
@@ -42,6 +42,7 @@ pub(super) fn labels(overlay: &DrawnOverlay) -> (Vec<BoxLabel>, Option<String>) 
 
 impl BoxLabel {
     fn new(servent: &DrawnServent, is_short: bool) -> BoxLabel {
+        // As on a link: the minus of letters, which a document need not do without.
         let mark = match servent.since {
             Since::Same => "",
             Since::New => "+ ",
@@ -49,7 +50,7 @@ impl BoxLabel {
         };
         let address =
             if is_short { format!("{mark}:{}", servent.address.port()) } else { format!("{mark}{}", servent.address) };
-        let name = servent.name.as_deref().map(|name| cut_apart(&shown(name), NAME_COLUMNS_MAX).into_owned());
+        let name = name_in_document(servent).map(|name| cut_apart(&name, NAME_COLUMNS_MAX).into_owned());
         let more = (servent.left_out > 0).then(|| format!("+{}", servent.left_out));
         let first = columns_apart(&address) + more.as_deref().map_or(0, |more| columns_apart(more) + 1);
         let widest = first.max(name.as_deref().map_or(0, columns_apart));

@@ -7,7 +7,7 @@
 #![expect(clippy::indexing_slicing, reason = "a servent of a part is a place in every list that is made for the part")]
 
 use super::buses::{Bus, BusEnd};
-use super::part::LayeredPart;
+use super::part::{LayeredPart, as_i64};
 
 /// A column has so many parts while it is being settled where a servent stands.
 const COLUMN_PARTS: i64 = 64;
@@ -196,11 +196,11 @@ pub(crate) fn give_columns(channel: &mut [Bus], middles: &[i64], room: &ColumnRo
     // Where the rest of a line is, from a servent it meets.
     let rest = |bus: usize, servent: usize| {
         let others = || towards[bus].iter().filter(|(it, _)| *it != servent).map(|(_, middle)| middle * 256);
-        others().sum::<i64>().checked_div(count(others())).unwrap_or_default()
+        others().sum::<i64>().checked_div(as_i64(others().count())).unwrap_or_default()
     };
     for (servent, mut its) in ends_by_servent(channel, |bus| &bus.tops) {
         its.sort_by_key(|(bus, end)| (rest(*bus, servent), *bus, *end));
-        let first = middles[servent] - count(its.iter()) + 1;
+        let first = middles[servent] - as_i64(its.len()) + 1;
         for (place, (bus, end)) in (0_i64..).zip(its) {
             channel[bus].tops[end].column = first + 2 * place;
         }
@@ -221,7 +221,7 @@ pub(crate) fn give_columns(channel: &mut [Bus], middles: &[i64], room: &ColumnRo
             _ => None,
         };
         its.sort_by_key(|(bus, end)| (straight(*bus).map_or(rest(*bus, servent), |column| column * 256), *bus, *end));
-        let first = middles[servent] - count(its.iter()) + 1;
+        let first = middles[servent] - as_i64(its.len()) + 1;
         let wishes: Vec<EndWish> = (0_i64..)
             .zip(&its)
             .map(|(place, (bus, _))| EndWish {
@@ -263,7 +263,7 @@ fn chosen(left: i64, wishes: &[EndWish]) -> Option<Vec<i64>> {
     let mut costs: Vec<Vec<Option<(i64, usize)>>> = Vec::with_capacity(wishes.len());
     for wish in wishes {
         let of_column = |(place, is_allowed): (usize, &bool)| {
-            let own = wish.cost(left + i64::try_from(place).unwrap_or(i64::MAX));
+            let own = wish.cost(left + as_i64(place));
             let before = match costs.last() {
                 None => Some((0, 0)),
                 Some(before) => {
@@ -283,7 +283,7 @@ fn chosen(left: i64, wishes: &[EndWish]) -> Option<Vec<i64>> {
     let mut place = (0..last.len()).filter(|place| last[*place].is_some()).min_by_key(|place| last[*place])?;
     let mut columns = Vec::with_capacity(wishes.len());
     for costs in costs.iter().rev() {
-        columns.push(left + i64::try_from(place).ok()?);
+        columns.push(left + as_i64(place));
         place = costs[place]?.1;
     }
     columns.reverse();
@@ -301,8 +301,4 @@ fn ends_by_servent(channel: &[Bus], side: impl Fn(&Bus) -> &Vec<BusEnd>) -> Vec<
     all.chunk_by(|one, next| one.0 == next.0)
         .map(|its| (its[0].0, its.iter().map(|(_, bus, end)| (*bus, *end)).collect()))
         .collect()
-}
-
-fn count<T>(all: impl Iterator<Item = T>) -> i64 {
-    i64::try_from(all.count()).unwrap_or(i64::MAX)
 }

@@ -6,7 +6,7 @@
 
 #![expect(clippy::indexing_slicing, reason = "a servent of a part is a place in every list that is made for the part")]
 
-use super::part::LayeredPart;
+use super::part::{LayeredPart, as_i64};
 
 /// Rounds of barycentres, and of sifting. Most are settled after three.
 const ORDER_ROUNDS: usize = 8;
@@ -239,8 +239,4 @@ fn shuffled(number: usize, start: u64) -> u64 {
 
 fn apart_cost(distance: usize, weight: i64) -> i64 {
     if distance <= 1 { 0 } else { APART_COST * weight + as_i64(distance) }
-}
-
-fn as_i64(number: usize) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
 }

@@ -92,3 +92,8 @@ impl LayeredPart {
         self.layer_of.get(link.upper) == self.layer_of.get(link.lower)
     }
 }
+
+/// A number of columns or places, to be computed with.
+pub(crate) fn as_i64(number: usize) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
