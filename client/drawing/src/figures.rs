@@ -196,6 +196,7 @@ mod tests {
     use std::net::SocketAddr;
 
     use super::*;
+    use crate::hops::HopWalk;
 
     fn address(port: u16) -> SocketAddr {
         SocketAddr::from(([127, 0, 0, 1], port))
@@ -237,7 +238,14 @@ mod tests {
                 ring.chain(tail).chain(chords).map(|(one, other)| (address(one), address(other))).collect();
             let all: Vec<_> = (0..count + seed % 9).map(|port| (address(port), None)).collect();
             let overlay = DrawnOverlay::declared(address(0), &all, &links);
-            let longest = (0..all.len()).flat_map(|start| overlay.hops_from(start)).max().flatten();
+            let longest = (0..all.len())
+                .flat_map(|start| {
+                    let mut walk = HopWalk::new(all.len());
+                    walk.meet(start, |place| overlay.neighbors(place));
+                    (0..all.len()).map(move |place| walk.hops(place))
+                })
+                .max()
+                .flatten();
             assert_eq!(OverlayFigures::of(&overlay).diameter, longest, "{seed}");
         }
     }

@@ -12,9 +12,11 @@ mod dot;
 mod figures;
 mod hops;
 mod label;
+mod marks;
 mod mermaid;
 mod overlay;
 mod shown;
+mod style;
 mod svg;
 mod terminal;
 mod tree;
@@ -25,8 +27,7 @@ pub use dot::dot;
 pub use figures::{Degrees, OverlayFigures};
 pub use mermaid::mermaid;
 pub use overlay::{DrawnLink, DrawnOverlay, DrawnServent, HEARD_OF_MAX, HEARD_OF_PER_SERVENT_MAX, LinkWitness, Since};
+pub use style::TerminalStyle;
 pub use svg::{SinceWords, svg, svg_compared};
-pub use terminal::{
-    LAYERED_COLUMNS_MAX, LAYERED_LINKS_MAX, LAYERED_ROWS_MAX, LAYERED_SERVENTS_MAX, TerminalStyle, cut_to, drawn,
-};
+pub use terminal::drawn;
 pub use tree::tree;

@@ -4,10 +4,12 @@
 //! whoever answered first. It does not know how any of it is drawn.
 
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use common::limits::TTL_MAX;
+
+use crate::hops::HopWalk;
 
 /// Of those who were only heard of so many are drawn beside one servent. A place can name 256 that nobody has met.
 pub const HEARD_OF_PER_SERVENT_MAX: usize = 8;
@@ -398,30 +400,12 @@ impl DrawnOverlay {
         let contact = place(&contact).unwrap_or_default();
         let mut overlay =
             DrawnOverlay { contact, servents, links: drawn, left_out: 0, ways: LinkChoice::default(), neighbors };
-        let hops = overlay.hops_from(contact);
-        for (servent, hops) in overlay.servents.iter_mut().zip(hops) {
-            servent.hops = hops;
+        let mut walk = HopWalk::new(overlay.servents.len());
+        walk.meet(contact, |place| overlay.neighbors(place));
+        for (place, servent) in overlay.servents.iter_mut().enumerate() {
+            servent.hops = walk.hops(place);
         }
         overlay
-    }
-
-    /// How many links there are from a servent to each, by breadth-first search.
-    pub(crate) fn hops_from(&self, start: usize) -> Vec<Option<usize>> {
-        let mut hops = vec![None; self.servents.len()];
-        let mut next = VecDeque::new();
-        if let Some(own) = hops.get_mut(start) {
-            *own = Some(0);
-            next.push_back((start, 0));
-        }
-        while let Some((servent, count)) = next.pop_front() {
-            for neighbor in self.neighbors(servent) {
-                if let Some(its @ None) = hops.get_mut(*neighbor) {
-                    *its = Some(count + 1);
-                    next.push_back((*neighbor, count + 1));
-                }
-            }
-        }
-        hops
     }
 }
 

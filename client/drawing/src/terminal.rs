@@ -6,34 +6,34 @@
 //! how wide the terminal is, and nothing is printed.
 
 mod buses;
-pub(crate) mod canvas;
+mod canvas;
 mod columns;
-pub(crate) mod legend;
 mod order;
 mod part;
 mod tracks;
 
 use std::net::IpAddr;
 
-pub(crate) use self::buses::LinkMark;
 use self::buses::{Bus, BusEnd, marks_of};
-use self::canvas::{Arms, Canvas, Tone};
+use self::canvas::{Arms, Canvas};
 use self::columns::{ColumnRoom, FLOOD_PULLS};
-use self::legend::{Legend, LegendEntry};
 use self::part::{LayeredPart, PartLink, as_i64};
-use crate::label::{address_label, name_label, shared_ip, sign_of};
-use crate::overlay::{DrawnOverlay, DrawnServent, Since};
+use crate::label::{address_label, name_label, shared_ip};
+use crate::marks::legend::{Legend, LegendEntry};
+use crate::marks::{LinkMark, NOT_LINKED, ip_left_out, marked, tone_of, tone_of_link};
+use crate::overlay::{DrawnOverlay, Since};
+use crate::style::{TerminalStyle, Tone};
 use crate::tree::tree;
 use crate::width::{columns_of, cut};
 
 /// Of more servents nobody would find one among the lines.
-pub const LAYERED_SERVENTS_MAX: usize = 64;
+const LAYERED_SERVENTS_MAX: usize = 64;
 /// And of more links nobody would follow one.
-pub const LAYERED_LINKS_MAX: usize = 128;
+const LAYERED_LINKS_MAX: usize = 128;
 /// A drawing with more rows has to be scrolled: a tree is better for that.
-pub const LAYERED_ROWS_MAX: usize = 60;
+const LAYERED_ROWS_MAX: usize = 60;
 /// As wide it may be where nobody knows how wide the terminal is, or where it is wider than anybody looks.
-pub const LAYERED_COLUMNS_MAX: usize = 240;
+const LAYERED_COLUMNS_MAX: usize = 240;
 /// Where more lines cross, somebody who follows one loses it.
 const CROSSINGS_PER_LINK_MAX: usize = 2;
 /// As many crossings as a row less is worth.
@@ -43,36 +43,11 @@ const NAME_COLUMNS_MAX: usize = 24;
 /// How often servents are made wider for all the lines that meet them.
 const WIDENINGS_MAX: usize = 32;
 
-/// What a terminal can show.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TerminalStyle {
-    /// How many columns it has; 0 where nobody knows, and nothing is cut.
-    pub columns: usize,
-    /// Whether it shows more than ASCII. Names it shows as they are in either case.
-    pub unicode: bool,
-    /// Whether it shows colours.
-    pub colour: bool,
-}
-
-impl TerminalStyle {
-    /// What stands where something was cut.
-    pub(crate) fn cut_mark(&self) -> &'static str {
-        if self.unicode { "…" } else { ">" }
-    }
-}
-
 /// The drawing for a terminal: layers from the contact, or a tree where the width does not allow more. Ends with a line feed.
 /// The line of figures is not part of it.
 #[must_use]
 pub fn drawn(overlay: &DrawnOverlay, style: &TerminalStyle) -> String {
     layered(overlay, style).unwrap_or_else(|| tree(overlay, style))
-}
-
-/// As much of a line as the terminal has columns for. It says what strangers say as it stands there.
-#[must_use]
-pub fn cut_to(line: &str, style: &TerminalStyle) -> String {
-    let room = if style.columns == 0 { usize::MAX } else { style.columns };
-    cut(line, room, style.cut_mark()).into_owned()
 }
 
 /// How much room is taken for servents.
@@ -108,8 +83,7 @@ fn layered(overlay: &DrawnOverlay, style: &TerminalStyle) -> Option<String> {
         let mut lines = Vec::new();
         for (place, part) in parts.iter().enumerate() {
             if place == 1 {
-                let room = if style.columns == 0 { usize::MAX } else { style.columns };
-                lines.extend([String::new(), cut(NOT_LINKED, room, style.cut_mark()).into_owned()]);
+                lines.extend([String::new(), style.cut(NOT_LINKED)]);
             }
             lines.extend(part_lines(overlay, part, style, *spread, &mut legend)?);
         }
@@ -138,56 +112,10 @@ fn has_room(overlay: &DrawnOverlay, part: &LayeredPart, style: &TerminalStyle, s
     })
 }
 
-/// What stands above those that no links lead to.
-pub(crate) const NOT_LINKED: &str = "No links lead to:";
-
 /// What is written of a servent: its address with its marks, and its name below it, where that is not beside it.
 struct ServentText {
     lines: Vec<String>,
     tone: Tone,
-}
-
-/// The ip that is left out of what a servent is called: the contact's stands for all.
-pub(crate) fn ip_left_out(overlay: &DrawnOverlay, place: usize, shared_ip: Option<IpAddr>) -> Option<IpAddr> {
-    shared_ip.filter(|_| place != overlay.contact_place())
-}
-
-/// What a servent is called, with all that is marked at it.
-pub(crate) fn marked(overlay: &DrawnOverlay, place: usize, servent: &DrawnServent, called: &str) -> String {
-    let mut text = String::from(sign_of(servent.since));
-    if servent.has_answered {
-        text.push_str(called);
-    } else {
-        text.extend(["(", called, ")"]);
-    }
-    match servent.left_out {
-        0 if overlay.is_at_horizon(place) => text.push_str(" ~"),
-        0 => {}
-        count => text.push_str(&format!(" ~+{count}")),
-    }
-    text
-}
-
-/// How a servent looks.
-pub(crate) fn tone_of(overlay: &DrawnOverlay, place: usize, servent: &DrawnServent) -> Tone {
-    match servent.since {
-        Since::New => Tone::New,
-        Since::Gone => Tone::Gone,
-        Since::Same if place == overlay.contact_place() => Tone::Strong,
-        Since::Same if !servent.has_answered => Tone::Faint,
-        Since::Same => Tone::Plain,
-    }
-}
-
-/// How a link looks.
-pub(crate) fn tone_of_link(is_dashed: bool, since: Since, is_doubtful: bool) -> Tone {
-    match since {
-        Since::New => Tone::New,
-        Since::Gone => Tone::Gone,
-        Since::Same if is_doubtful => Tone::Doubtful,
-        Since::Same if is_dashed => Tone::Faint,
-        Since::Same => Tone::Plain,
-    }
 }
 
 fn text_of(
@@ -511,4 +439,14 @@ fn put_channel(
         }
     }
     height
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limits_are_those_that_are_told() {
+        assert_eq!((LAYERED_SERVENTS_MAX, LAYERED_COLUMNS_MAX), (64, 240), "the tests of drawings name them");
+    }
 }

@@ -7,10 +7,10 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 
 use crate::label::{address_label, label, shared_ip};
+use crate::marks::legend::{Legend, LegendEntry};
+use crate::marks::{LinkMark, NOT_LINKED, ip_left_out, marked, tone_of, tone_of_link};
 use crate::overlay::{DrawnLink, DrawnOverlay};
-use crate::terminal::canvas::Tone;
-use crate::terminal::legend::{Legend, LegendEntry};
-use crate::terminal::{LinkMark, NOT_LINKED, TerminalStyle, ip_left_out, marked, tone_of, tone_of_link};
+use crate::style::{TerminalStyle, Tone};
 use crate::width::{columns_of, cut};
 
 /// So many links that are not in the tree are listed behind a servent.

@@ -3,7 +3,6 @@
 //!
 //! The editing itself is rustyline's; it restores the terminal whenever it returns, but not when a signal ends us.
 
-use std::env;
 use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -47,7 +46,7 @@ pub(crate) fn rows_of_results() -> Option<usize> {
 
 /// Whether that can be cleared, and the cursor moved.
 pub(crate) fn can_clear() -> bool {
-    env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb")
+    output::can_move_cursor()
 }
 
 /// Opens the terminal once more, in place of what was inherited. Who shares a descriptor shares its mode: the line editor

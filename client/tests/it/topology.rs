@@ -258,10 +258,8 @@ fn a_picture_stays_and_what_has_changed_is_marked() {
     // As soon as it has another size, and not only with the next time.
     terminal.resize(60, 40);
     let narrow = TerminalStyle { columns: 40, unicode: true, colour: false };
-    let cut: String = format!("{head}{}", drawn(&overlay, 40, true))
-        .lines()
-        .map(|line| drawing::cut_to(line, &narrow) + "\n")
-        .collect();
+    let cut: String =
+        format!("{head}{}", drawn(&overlay, 40, true)).lines().map(|line| narrow.cut(line) + "\n").collect();
     terminal.wait_for_bare_screen(&cut);
     terminal.resize(5, 100);
     terminal.wait_for_text("of the drawing, for which there is no room");

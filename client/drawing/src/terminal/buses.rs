@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::part::{LayeredPart, LinkStroke, PartLink};
-use crate::overlay::Since;
+use crate::marks::LinkMark;
 
 /// One line of a channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,37 +26,6 @@ pub(crate) struct BusEnd {
     pub(crate) marks: Vec<LinkMark>,
     /// Where it is, once that is known.
     pub(crate) column: i64,
-}
-
-/// What is said of a link by a character on it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum LinkMark {
-    /// This end does not name it.
-    Denied,
-    /// It is new.
-    New,
-    /// It is gone.
-    Gone,
-}
-
-impl LinkMark {
-    pub(crate) fn of(since: Since) -> Option<LinkMark> {
-        match since {
-            Since::Same => None,
-            Since::New => Some(LinkMark::New),
-            Since::Gone => Some(LinkMark::Gone),
-        }
-    }
-
-    /// In ASCII lines are drawn with `+` and `-`.
-    pub(crate) fn character(self, unicode: bool) -> char {
-        match self {
-            LinkMark::Denied => '?',
-            LinkMark::New if unicode => '+',
-            LinkMark::New => '*',
-            LinkMark::Gone => 'x',
-        }
-    }
 }
 
 impl Bus {

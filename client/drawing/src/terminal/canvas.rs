@@ -6,6 +6,8 @@
 
 use std::ops::BitOr;
 
+use crate::style::Tone;
+
 /// As many crossings one of two solid lines is worth.
 const SOLID_CROSSING_COST: usize = 3;
 
@@ -35,37 +37,6 @@ enum Ink {
     Text(usize),
     /// Another column of it.
     Covered,
-}
-
-/// What colour says, where there is any.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Tone {
-    #[default]
-    Plain,
-    Strong,
-    Faint,
-    New,
-    Gone,
-    Doubtful,
-}
-
-impl Tone {
-    /// What a terminal is told: Select Graphic Rendition (ECMA-48).
-    fn code(self) -> &'static str {
-        match self {
-            Tone::Plain => "",
-            Tone::Strong => "\x1b[1m",
-            Tone::Faint => "\x1b[2m",
-            Tone::New => "\x1b[32m",
-            Tone::Gone => "\x1b[31m",
-            Tone::Doubtful => "\x1b[33m",
-        }
-    }
-
-    /// A text in it.
-    pub(crate) fn paint(self, text: &str, colour: bool) -> String {
-        if colour && self != Tone::Plain { format!("{}{text}\x1b[0m", self.code()) } else { text.to_owned() }
-    }
 }
 
 /// Where a piece of a line goes on.

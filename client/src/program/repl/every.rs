@@ -158,7 +158,7 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
         if changes.len() > CHANGES_SHOWN {
             foot.push(format!("and {} more", counted(changes.len() - CHANGES_SHOWN, "change")));
         }
-        let cut = |line: &str| drawing::cut_to(line, &style);
+        let cut = |line: &str| style.cut(line);
         let foot: Vec<String> = foot.iter().map(|line| cut(line)).collect();
         let picture = fitted(&cut(&head), &drawn, &foot, rows_of_results(), &style);
         let picture: String = picture.lines().flat_map(|line| [line, CLEAR_LINE, "\n"]).collect();
@@ -236,7 +236,7 @@ fn fitted(head: &str, drawn: &str, foot: &[String], rows: Option<usize>, style: 
     lines.iter().take(shown).for_each(|line| picture.extend([line, "\n"]));
     if shown < lines.len() && room > 0 {
         let left = counted(lines.len() - shown, "more line");
-        let line = drawing::cut_to(&format!("({left} of the drawing, for which there is no room)"), style);
+        let line = style.cut(&format!("({left} of the drawing, for which there is no room)"));
         picture.extend([&*line, "\n"]);
     }
     foot.iter().for_each(|line| picture.extend([line, "\n"]));

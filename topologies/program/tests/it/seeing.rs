@@ -39,6 +39,7 @@ fn shown(questions: &[String]) -> String {
     questions.iter().for_each(|question| command.args(["-c", question]));
     command.env("TERM", "xterm-256color");
     command.env("LC_ALL", "C.UTF-8");
+    command.env("NO_COLOR", "1");
     command.cwd(home());
     let mut child = pair.slave.spawn_command(command).unwrap();
     drop(pair.slave);

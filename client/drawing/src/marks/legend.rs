@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use super::TerminalStyle;
-use super::buses::LinkMark;
+use super::LinkMark;
 use crate::overlay::{DrawnOverlay, DrawnServent, Since};
+use crate::style::TerminalStyle;
 use crate::width::{columns_of, cut};
 
 /// Blanks between what is said of two.
@@ -76,7 +76,7 @@ impl Legend {
         if style.unicode && self.entries.contains(&LegendEntry::New) {
             self.entries.remove(&LegendEntry::NewLink);
         }
-        let room = if style.columns == 0 { usize::MAX } else { style.columns };
+        let room = style.room();
         let mut lines = Vec::new();
         for entry in &self.entries {
             let words = entry.words(overlay, style.unicode);
