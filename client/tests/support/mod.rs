@@ -24,14 +24,19 @@ use std::thread;
 use std::time::Instant;
 
 use peers::PATIENCE;
-use topologies::fleet::unused_address;
+use rustix::net::{AddressFamily, SocketType, bind, getsockname, socket};
+use topologies::fleet::some_loopback_address;
 
 /// A silence that ends a query of a test, and that an answer which the test brings at once never comes after.
 pub(crate) const IN_TIME: &str = "3s";
 
-/// An address where nobody listens, on an ip where nobody else is going to.
+/// An address of this machine at which nobody listens, nor will: the port is taken for as long as this process lives.
 pub(crate) fn nobody() -> SocketAddr {
-    unused_address().unwrap()
+    let taken = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    bind(&taken, &SocketAddr::from((some_loopback_address(), 0))).unwrap();
+    let address = getsockname(&taken).unwrap().try_into().unwrap();
+    std::mem::forget(taken);
+    address
 }
 
 /// A port that a client may be told to hear answers on: nobody listens there now, nor is given it unasked, by the system or by
