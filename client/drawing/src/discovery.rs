@@ -68,6 +68,30 @@ impl Discovery {
         begins.into_iter().min_by_key(|(_, count)| Reverse(*count)).map(|(begin, _)| begin)
     }
 
+    /// Who names whom by a port that means nobody: a servent that was dialled by one whose dialect has no words for addresses knows
+    /// that one by where its connection comes from. Those are as many as stand beside it on paths, say nothing of neighbors, and
+    /// are not named by it.
+    fn passing(&self) -> BTreeSet<(SocketAddr, SocketAddr)> {
+        let mut beside: BTreeMap<SocketAddr, BTreeSet<SocketAddr>> = BTreeMap::new();
+        for path in self.places.values().map(|place| &place.path) {
+            for (one, other) in path.iter().zip(path.iter().skip(1)) {
+                beside.entry(*one).or_default().insert(*other);
+                beside.entry(*other).or_default().insert(*one);
+            }
+        }
+        let is_silent = |servent: &SocketAddr| self.places.get(servent).is_some_and(|place| place.neighbors.is_none());
+        let mut passing = BTreeSet::new();
+        for (from, place) in &self.places {
+            let (Some(neighbors), Some(beside)) = (&place.neighbors, beside.get(from)) else { continue };
+            let silent = beside.difference(neighbors).filter(|servent| is_silent(servent)).count();
+            let unknown = neighbors.difference(beside).filter(|servent| !self.places.contains_key(servent));
+            if silent > 0 && unknown.clone().count() <= silent {
+                passing.extend(unknown.map(|neighbor| (*from, *neighbor)));
+            }
+        }
+        passing
+    }
+
     /// The overlay that was told of; nothing where nobody has answered.
     #[must_use]
     pub fn overlay(&self) -> Option<DrawnOverlay> {
@@ -83,8 +107,10 @@ impl Discovery {
                 *seen(links.entry(ends).or_default()) = true;
             }
         };
+        let passing = self.passing();
         for (from, place) in &self.places {
-            for neighbor in place.neighbors.iter().flatten() {
+            for neighbor in place.neighbors.iter().flatten().filter(|neighbor| !passing.contains(&(*from, **neighbor)))
+            {
                 see(*from, *neighbor, |link| &mut link.first, |link| &mut link.second);
             }
             for (one, other) in place.path.iter().zip(place.path.iter().skip(1)) {
@@ -159,6 +185,25 @@ mod tests {
         let overlay = discovery.overlay().unwrap();
         assert_eq!(overlay.way_to(5), Some(vec![0, 1, 2, 3, 4, 5]));
         assert!(overlay.servents()[1..5].iter().all(|servent| !servent.has_answered));
+    }
+
+    /// A native servent, which one that speaks TP3 has dialled, between two of those.
+    #[test]
+    fn a_passing_port_is_nobody() {
+        let [first, native, last, port, beyond] = [1, 2, 3, 40_000, 4].map(address);
+        let told = |neighbors: &[SocketAddr]| {
+            let mut discovery = Discovery::at(first);
+            discovery.add(first, None, &[first], None);
+            discovery.add(native, None, &[first, native], Some(neighbors));
+            discovery.add(last, None, &[first, native, last], None);
+            let overlay = discovery.overlay().unwrap();
+            overlay.servents().iter().map(|servent| servent.address).collect::<Vec<_>>()
+        };
+        assert_eq!(told(&[first, port]), [first, native, last]);
+        assert_eq!(told(&[port]), [first, native, last]);
+        // Of so many it is not known which is which.
+        assert_eq!(told(&[first, port, beyond]), [first, native, last, beyond, port]);
+        assert_eq!(told(&[first, last, beyond]), [first, native, last, beyond]);
     }
 
     /// Each of many names the same that nobody has met.
