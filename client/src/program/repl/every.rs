@@ -1,7 +1,7 @@
 //! One command, asked again and again until Ctrl-C: the topology as a picture that stays, and of a key only what changed.
 //!
-//! What has changed is found by `program/every`. Between two askings nothing is read but Ctrl-C and that the terminal has another
-//! size.
+//! What has changed is found by `program/every`. Between two askings nothing is heard but Ctrl-C, that the terminal has another
+//! size, and that nobody reads the output any more.
 
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::net::SocketAddr;
